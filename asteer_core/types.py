@@ -1,0 +1,231 @@
+"""Frozen records that travel along the line: configurations, sampling, edits, vectors. No behaviour beyond naming.
+
+What does not belong here: anything that computes (methods, metrics), reads files (concepts, warehouse) or needs torch.
+"""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from asteer_core.errors import ConfigError
+
+Scope = Literal["generated", "prompt", "all"]
+"""Token positions an edit touches. `generated`: the last prompt token (it produces the first new token) and all after it."""
+
+Positions = Literal["mean", "last", "all"]
+"""Token positions an activation is taken from: mean over completion tokens, its last token, or mean after BOS."""
+
+BASELINES = ("unsteered", "prompted")
+"""Methods that apply no edit."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return `name` if it may stand in partition keys, file names and SQL.
+
+    Raises:
+        ConfigError: it holds anything but lower-case letters, digits, dot, underscore and hyphen.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise ConfigError(f"{kind} name {name!r}: use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One way of producing a corpus for one concept; every record from vectors on carries its `id`.
+
+    `layer` is a decoder block from 0 (its OUTPUT is edited); `strength` is the method's dial (0 = off); `template` names
+    the system prompt of a `prompted` baseline. Fields that do not apply are None.
+    """
+
+    concept: str
+    model: str
+    method: str
+    layer: int | None = None
+    strength: float | None = None
+    template: str | None = None
+    scope: Scope = "generated"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for kind in ("concept", "model", "method"):
+            check_name(kind, getattr(self, kind))
+        if self.template is not None:
+            check_name("template", self.template)
+        if self.layer is not None and self.layer < 0:
+            raise ConfigError(f"{self.concept}, {self.model}, {self.method}: layer {self.layer} is negative; blocks count from 0")
+        if self.strength is not None and not math.isfinite(self.strength):
+            raise ConfigError(f"{self.concept}, {self.model}, {self.method}: strength {self.strength} is not finite")
+
+    @property
+    def key(self) -> str:
+        """The partition key within a concept, such as `llama-3m:caa:L02:s0.60`; the model stands first."""
+        parts = [self.model, self.method]
+        if self.layer is not None:
+            parts.append(f"L{self.layer:02d}")
+        if self.strength is not None:
+            short = f"{self.strength:.2f}"
+            parts.append(f"s{short if float(short) == self.strength else repr(self.strength)}")
+        if self.template is not None:
+            parts.append(self.template)
+        return ":".join(parts)
+
+    @property
+    def id(self) -> str:
+        """Concept, key and a short hash of all fields: readable, and unique across scopes and seeds."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.concept}:{self.key}#{digest}"
+
+    @property
+    def vector_key(self) -> str:
+        """The partition key of the steering vector this configuration uses, such as `llama-3m:caa`."""
+        return f"{self.model}:{self.method}"
+
+    @classmethod
+    def parse(cls, concept: str, key: str, scope: Scope = "generated", seed: int = 0) -> Self:
+        """Return the configuration that `key` names; the inverse of `key`.
+
+        Raises:
+            ConfigError: the key does not have the form `model:method[:Lnn][:sx.xx][:template]`.
+        """
+        match = re.fullmatch(r"([^:]+):([^:]+)(?::L(\d+))?(?::s(-?[0-9.e+-]+))?(?::([^:]+))?", key)
+        if match is None:
+            raise ConfigError(f"configuration key {key!r}: expected model:method[:Lnn][:sx.xx][:template]")
+        model, method, layer, strength, template = match.groups()
+        return cls(
+            concept, model, method,
+            layer=None if layer is None else int(layer),
+            strength=None if strength is None else float(strength),
+            template=template, scope=scope, seed=seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. A row's text depends on these, its configuration, prompt, sample index and seed, nothing else."""
+
+    max_new_tokens: int = 64
+    min_new_tokens: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = {
+            "max_new_tokens": self.max_new_tokens < 1,
+            "min_new_tokens": not 0 <= self.min_new_tokens <= self.max_new_tokens,
+            "temperature": not (self.temperature >= 0 and math.isfinite(self.temperature)),
+            "top_p": not 0 < self.top_p <= 1,
+            "top_k": self.top_k < 0,
+            "repetition_penalty": not (self.repetition_penalty > 0 and math.isfinite(self.repetition_penalty)),
+        }
+        for name, wrong in problems.items():
+            if wrong:
+                raise ConfigError(f"sampling: {name}={getattr(self, name)!r} is out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """h' = h + vector at the output of `block`. `vector`: float32, shape [d_model], activation units."""
+
+    block: int
+    vector: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Rotate h inside the plane (b1, b2) from its present angle towards b1 by `fraction` (0 = off, 1 = aligned).
+
+    Norm preserving. `b1`, `b2`: float32, orthonormal, shape [d_model].
+    """
+
+    block: int
+    b1: np.ndarray
+    b2: np.ndarray
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """h' = h - (h.r) r + offset: removes the unit direction r, then adds `offset`. Both float32, shape [d_model]."""
+
+    block: int
+    direction: np.ndarray
+    offset: np.ndarray
+
+
+Edit = Add | Rotate | Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets a row's edits through only where its prompt fires: cos(mean prompt activation at `block`, condition) > threshold."""
+
+    block: int
+    condition: np.ndarray
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What happens to the rows of one configuration. No edits = the unsteered model."""
+
+    edits: tuple[Edit, ...] = ()
+    scope: Scope = "generated"
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One row to generate. `intervention` is a key into the table of interventions that accompanies the batch.
+
+    `stream` seeds the row's own random stream: the caller derives it from configuration, prompt, sample index and seed
+    (`row_stream`), so that the text does not depend on how rows are packed.
+    """
+
+    row_id: str
+    prompt: str
+    intervention: str
+    stream: int
+    system: str | None = None
+
+
+def row_stream(configuration_id: str, prompt_id: str, sample: int, seed: int) -> int:
+    """Return the 63-bit stream number of one row, the same on every machine and Python version."""
+    text = json.dumps([configuration_id, prompt_id, sample, seed])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringVector:
+    """What one method found at one block, for one concept and model.
+
+    `direction`: float32 [d_model], unit norm, pointing towards violation. `extras`: further arrays the method's edit
+    needs (such as `b2`). `scale`: median ||h|| at that block over non-BOS tokens of unsteered generations, so that an
+    additive edit of strength a adds a * scale * direction. `separation`: AUROC of projections on held-out pairs.
+    """
+
+    concept: str
+    model: str
+    method: str
+    block: int
+    direction: np.ndarray
+    scale: float
+    separation: float | None = None
+    cosine_to_mean_difference: float | None = None
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def fingerprint(value: Any) -> str:
+    """Return a 16-digit hash of any JSON-serialisable value, stable across processes."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

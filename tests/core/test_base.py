@@ -1,0 +1,68 @@
+"""The base of the core: names, configuration keys, row streams, registries and their errors."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asteer_core.errors import AsteerError, ConfigError, unknown_name
+from asteer_core.registry import Registry
+from asteer_core.types import Configuration, Sampling, row_stream
+
+names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
+dials = st.floats(-4, 4, allow_nan=False)
+
+
+@given(names, names, st.integers(0, 99), dials)
+def test_a_configuration_key_parses_back_to_the_configuration(model, method, layer, strength):
+    configuration = Configuration("toxicity", model, method, layer, strength)
+    assert Configuration.parse("toxicity", configuration.key) == configuration
+
+
+def test_keys_read_as_documented():
+    assert Configuration("toxicity", "llama-3m", "caa", 2, 0.6).key == "llama-3m:caa:L02:s0.60"
+    assert Configuration("toxicity", "llama-3m", "prompted", template="rude-1").key == "llama-3m:prompted:rude-1"
+    assert Configuration("toxicity", "llama-3m", "unsteered").key == "llama-3m:unsteered"
+
+
+def test_ids_differ_where_any_field_differs():
+    base = Configuration("toxicity", "llama-3m", "caa", 2, 0.6)
+    others = [
+        Configuration("toxicity", "llama-3m", "caa", 2, 0.6, scope="all"),
+        Configuration("toxicity", "llama-3m", "caa", 2, 0.6, seed=1),
+        Configuration("evasion", "llama-3m", "caa", 2, 0.6),
+    ]
+    assert len({base.id, *(other.id for other in others)}) == 4
+
+
+@pytest.mark.parametrize("name", ["../x", "a|b", "A", "", "a,b", "x'; drop table t", "a..b", "a/b"])
+def test_names_that_would_break_paths_keys_or_sql_are_refused(name):
+    with pytest.raises(ConfigError, match="name"):
+        Configuration(name, "m", "caa")
+
+
+@pytest.mark.parametrize("field, value", [("temperature", float("nan")), ("top_p", 0.0), ("max_new_tokens", 0), ("min_new_tokens", 65)])
+def test_sampling_out_of_range_names_the_field(field, value):
+    with pytest.raises(ConfigError, match=field):
+        Sampling(**{field: value})
+
+
+def test_row_streams_are_the_same_in_another_process():
+    code = "from asteer_core.types import row_stream; print(row_stream('a', 'b', 0, 1))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(other.stdout) == row_stream("a", "b", 0, 1)
+
+
+def test_an_unknown_name_suggests_the_nearest_and_lists_all():
+    error = unknown_name("method", "mean_diference", ["caa", "mean_difference"])
+    assert isinstance(error, AsteerError)
+    assert "Did you mean 'mean_difference'?" in str(error) and "caa" in str(error)
+
+
+def test_a_registry_refuses_two_objects_of_one_name():
+    registry: Registry[int] = Registry("method", "json")
+    registry.register("one")(1)
+    with pytest.raises(ConfigError, match="twice"):
+        registry.register("one")(2)
