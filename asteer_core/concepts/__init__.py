@@ -1,0 +1,8 @@
+"""Concepts: what a violation is, contrastive pairs, prompts and labelled text, read and validated before anything runs.
+
+Belongs here: reading, validation, splits, fingerprints. Does not: models, metrics, or where results are stored.
+"""
+
+from asteer_core.concepts.concept import Concept, Template, list_concepts, load_concept
+
+__all__ = ["Concept", "Template", "list_concepts", "load_concept"]
