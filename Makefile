@@ -1,0 +1,62 @@
+# Every target sets up what it needs; a second call does not install again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ASTEER_HOME ?= $(CURDIR)/.asteer
+export ASTEER_HOME
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The stamp's name holds the content of the lock, since a checkout changes times without changing files.
+STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
+# One thread per test process: two processes with two threads each are slower on two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: demo study ui test test-slow lint format bench concepts reference-models install clean
+
+demo: install  ## a quick study, with a table at the end
+	$(BIN)/asteer study run quick
+
+study: install  ## the paper-shaped study: 4 concepts x 2 models x 17 configurations
+	$(BIN)/asteer study run paper
+
+ui: install  ## Dagster on http://localhost:3000
+	mkdir -p $(ASTEER_HOME)/dagster
+	test -f $(ASTEER_HOME)/dagster/dagster.yaml || cp data/dagster.yaml $(ASTEER_HOME)/dagster/
+	DAGSTER_HOME=$(ASTEER_HOME)/dagster $(BIN)/dagster dev -w workspace.yaml
+
+test: install  ## everything but the tests marked slow
+	$(PYTEST) -n 2 -m "not slow"
+
+test-slow: install  ## the tests marked slow; pytest's exit code 5 means that there are none
+	$(PYTEST) -m slow || test $$? -eq 5
+
+lint: install  ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## every benchmark; each prints a table
+	$(BIN)/python -m benchmarks
+
+concepts: install  ## write data/concepts/ anew from the grammar
+	$(BIN)/python -m asteer_core.reference.concepts
+
+reference-models: install  ## train the embedded models again (half an hour on two cores)
+	$(BIN)/python -m asteer_core.reference.train
+
+install: $(STAMP)
+
+$(STAMP):
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -r requirements.lock
+	$(BIN)/python -m pip install --no-deps -e .
+	rm -f $(VENV)/installed-*
+	touch $(STAMP)
+
+clean:  ## remove the environment and caches; results in $(ASTEER_HOME) stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
