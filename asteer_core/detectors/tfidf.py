@@ -1,0 +1,96 @@
+"""Detector kind `tfidf`: logistic regression on TF-IDF of word 1-2-grams. The floor that any other kind must clear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy.special import expit
+
+from asteer_core.detectors.protocol import DETECTORS, TextSet, check_training
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+COLUMNS = 2**31 - 1
+"""Width of the hashed n-gram space, so wide that collisions are rare: counts need no vocabulary, and are made once per test set."""
+
+INVERSE_PENALTY = 1.0
+"""sklearn's C, its default, the same for every arm."""
+
+MAX_ITERATIONS = 1000
+
+
+def count_ngrams(texts: Sequence[str]) -> csr_matrix:
+    """Return counts of lower-cased word 1-2-grams, float64 [text, 2**31 - 1], columns by hash."""
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    if not texts:
+        return csr_matrix((0, COLUMNS))
+    # One-letter words count too: "I" and "u" carry style and address.
+    hashing = HashingVectorizer(n_features=COLUMNS, ngram_range=(1, 2), alternate_sign=False, norm=None, token_pattern=r"(?u)\b\w+\b")
+    return csr_matrix(hashing.transform(texts))
+
+
+@DETECTORS.register("tfidf")
+@dataclass(frozen=True, eq=False)
+class TfidfDetector:
+    """P(violation) = sigmoid(w . x + b), x the L2-normalised TF-IDF of the n-grams seen in training.
+
+    Attributes:
+        columns: int64 [feature], hashed n-grams seen in training, ascending.
+        idf: float64 [feature], ln((1 + n) / (1 + df)) + 1.
+        weights: float64 [feature].
+        bias: float.
+    """
+
+    columns: np.ndarray
+    idf: np.ndarray
+    weights: np.ndarray
+    bias: float
+
+    @classmethod
+    def fit(cls, train: TextSet, labels: np.ndarray, rng: np.random.Generator) -> Self:
+        """Return the detector fitted to `labels` (0/1, [text]); `rng` is not drawn from, the problem is convex.
+
+        Raises:
+            DataError: labels that cannot train (see `check_training`).
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        labels = check_training(train, labels)
+        columns = np.unique(train.ngram_counts.indices).astype(np.int64)
+        counts = _project(train.ngram_counts, columns)
+        frequency = np.bincount(counts.indices, minlength=len(columns))
+        idf = np.log((1 + len(train)) / (1 + frequency)) + 1
+        model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS)
+        model.fit(_weigh(counts, idf), labels)
+        return cls(columns, idf, model.coef_[0], float(model.intercept_[0]))
+
+    def score(self, texts: TextSet) -> np.ndarray:
+        """Return P(violation) per text, float64 [text], in [0, 1]; a text of unseen words gets the bias alone."""
+        return expit(_weigh(_project(texts.ngram_counts, self.columns), self.idf) @ self.weights + self.bias)
+
+
+def _project(counts: csr_matrix, columns: np.ndarray) -> csr_matrix:
+    """Return `counts` on the given ascending columns only, [text, feature]."""
+    from scipy.sparse import csr_matrix
+
+    where = np.searchsorted(columns, counts.indices)
+    known = where < len(columns)
+    known[known] = columns[where[known]] == counts.indices[known]
+    kept = np.concatenate([[0], np.cumsum(known)])
+    return csr_matrix((counts.data[known], where[known], kept[counts.indptr]), shape=(len(counts.indptr) - 1, len(columns)))
+
+
+def _weigh(counts: csr_matrix, idf: np.ndarray) -> csr_matrix:
+    """Return TF-IDF rows of unit length (zero rows stay zero)."""
+    from scipy.sparse import csr_matrix
+
+    data, n_texts = counts.data * idf[counts.indices], len(counts.indptr) - 1
+    rows = np.repeat(np.arange(n_texts), np.diff(counts.indptr))
+    norms = np.sqrt(np.bincount(rows, weights=data**2, minlength=n_texts))
+    return csr_matrix((data / norms[rows], counts.indices, counts.indptr), shape=(n_texts, len(idf)))
