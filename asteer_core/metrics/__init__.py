@@ -1,0 +1,23 @@
+"""Metrics of a corpus: measurements in, numbers out. One file per metric; numpy only, no model, no files."""
+
+from asteer_core.metrics._registry import METRICS, Metric, metric
+from asteer_core.metrics._tokens import tokenise
+from asteer_core.metrics.measured import METRIC_VERSION, Measured, MetricSettings, Scores
+from asteer_core.metrics.reference import Reference, fit_reference, pair_cosines, random_pair_cosines
+from asteer_core.metrics.scoring import score_corpus
+
+__all__ = [
+    "METRICS",
+    "METRIC_VERSION",
+    "Measured",
+    "Metric",
+    "MetricSettings",
+    "Reference",
+    "Scores",
+    "fit_reference",
+    "metric",
+    "pair_cosines",
+    "random_pair_cosines",
+    "score_corpus",
+    "tokenise",
+]
