@@ -17,7 +17,7 @@ from asteer_core.errors import DataError
 
 FOLDS = 5
 
-FUNCTION_WORDS = tuple("the a of and to in that it is i you your not but so if with for this be".split())
+FUNCTION_WORDS = ("the", "a", "of", "and", "to", "in", "that", "it", "is", "i", "you", "your", "not", "but", "so", "if", "with", "for")
 PUNCTUATION = tuple(".,!?;:'\"-()")
 
 

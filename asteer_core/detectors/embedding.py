@@ -55,7 +55,7 @@ class EmbeddingDetector:
         model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS)
         model.fit((x - mean) / scale, labels)
         weights = model.coef_[0] / scale
-        return cls(weights, float(model.intercept_[0] - weights @ mean))
+        return cls(weights, float(np.ravel(model.intercept_)[0] - weights @ mean))
 
     def score(self, texts: TextSet) -> np.ndarray:
         """Return P(violation) per text, float64 [text], in [0, 1].

@@ -62,7 +62,8 @@ class DuplicateIndex:
     def _overlaps(self, words: tuple[str, ...]) -> bool:
         mine = _shingles(words)
         rivals = self._lsh.query(_minhash(mine))
-        return any(len(mine & self._shingles[i]) >= MAX_JACCARD * len(mine | self._shingles[i]) for i in rivals)
+        theirs = [self._shingles[int(str(i))] for i in rivals]
+        return any(len(mine & other) >= MAX_JACCARD * len(mine | other) for other in theirs)
 
     @cached_property
     def _unit(self) -> np.ndarray | None:
@@ -87,7 +88,7 @@ class DuplicateIndex:
         # A lower threshold than the one that decides: the index must propose nearly all pairs, and may propose too many.
         index = MinHashLSH(threshold=MAX_JACCARD - 0.2, num_perm=PERMUTATIONS)
         for i, shingles in enumerate(self._shingles):
-            index.insert(i, _minhash(shingles))
+            index.insert(str(i), _minhash(shingles))
         return index
 
 

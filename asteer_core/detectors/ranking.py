@@ -23,8 +23,9 @@ def auroc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nda
     """Return P(a positive outscores a negative) with ties counted half, [resample]; NaN where a class has no weight.
 
     Args:
-        labels: bool [text]. scores: [text]. weights: [text, resample], zero or more.
+        labels: 0/1 or bool [text]. scores: [text]. weights: [text, resample], zero or more.
     """
+    labels = np.asarray(labels) == 1
     above, tied = _above_and_tied(labels, scores, weights, ~labels)
     return _auroc(weights[labels], weights[~labels].sum(axis=0), above, tied)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.special import expit
@@ -31,7 +31,8 @@ def count_ngrams(texts: Sequence[str]) -> csr_matrix:
     if not texts:
         return csr_matrix((0, COLUMNS))
     # One-letter words count too: "I" and "u" carry style and address.
-    hashing = HashingVectorizer(n_features=COLUMNS, ngram_range=(1, 2), alternate_sign=False, norm=None, token_pattern=r"(?u)\b\w+\b")
+    plain: dict[str, Any] = {"alternate_sign": False, "norm": None, "token_pattern": r"(?u)\b\w+\b"}
+    hashing = HashingVectorizer(n_features=COLUMNS, ngram_range=(1, 2), **plain)
     return csr_matrix(hashing.transform(texts))
 
 
@@ -68,7 +69,7 @@ class TfidfDetector:
         idf = np.log((1 + len(train)) / (1 + frequency)) + 1
         model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS)
         model.fit(_weigh(counts, idf), labels)
-        return cls(columns, idf, model.coef_[0], float(model.intercept_[0]))
+        return cls(columns, idf, model.coef_[0], float(np.ravel(model.intercept_)[0]))
 
     def score(self, texts: TextSet) -> np.ndarray:
         """Return P(violation) per text, float64 [text], in [0, 1]; a text of unseen words gets the bias alone."""

@@ -70,6 +70,11 @@ def test_auroc_is_one_minus_itself_when_scores_are_reversed(rows):
     assert auroc(labels, scores**3, ones)[0] == pytest.approx(auroc(labels, scores, ones)[0])
 
 
+def test_integer_labels_are_labels_and_not_indices(rng):
+    labels, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    assert auroc(labels, scores, np.ones((4, 1)))[0] == auroc(labels == 1, scores, np.ones((4, 1)))[0] == 0.75
+
+
 def test_intervals_cover_the_true_auroc_between_92_and_98_percent(rng):
     hits = 0
     for _ in range(500):
