@@ -1,0 +1,165 @@
+"""Builds `warehouse.duckdb` beside the parquet files: live views over the large tables, copies of the small ones, analysis in SQL.
+
+Belongs here: turning stores into one database file that readers never see half built. Does not: the meaning of a column
+(`tables_*.py`), a formula (`sql/*.sql`), or reading the result (`query.py`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from asteer_core.errors import StoreError
+from asteer_core.types import check_name
+from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, tables
+from asteer_core.warehouse.store import UNPARTITIONED, replace_file
+
+# A later file uses what an earlier one created.
+_SQL = (
+    "macros", "leaderboard", "metric_auroc_correlation", "beats_prompting", "strength_curves", "narrow_band", "regret", "table_macros",
+)  # fmt: skip
+
+
+def publish(stores: Mapping[str, Path], path: Path) -> dict[str, int]:
+    """Build the warehouse of `stores` (study -> root of its store) at `path`; return the rows of every copied table.
+
+    The file is built under another name and renamed, so readers keep the old one and open the new one, never a part. Views
+    hold absolute paths: rows of new partitions appear at once, and after moving a store one publishes again.
+
+    Raises:
+        StoreError: a parquet file is truncated or of another layout (named, with what to do), or the folder cannot be written.
+        ConfigError: a study's name cannot stand in SQL.
+    """
+    for study in stores:
+        check_name("study", study)
+    roots = {study: Path(root).resolve() for study, root in stores.items()}
+    rows: dict[str, int] = {}
+    replace_file(Path(path), lambda temporary: rows.update(_build(roots, temporary)))
+    return rows
+
+
+def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
+    try:
+        with duckdb.connect(str(file)) as connection:
+            # One transaction: hundreds of comments, each with a flush of its own, took most of the time.
+            connection.begin()
+            connection.execute("CREATE SCHEMA stored")
+            rows = {}
+            for name, table in tables().items():
+                if table.role == "about":
+                    _write_about(connection, roots)
+                elif table.role != "view":
+                    rows |= _add(connection, roots, name, table)
+            for script in _SQL:
+                connection.execute(resources.files("asteer_core.warehouse").joinpath("sql", f"{script}.sql").read_text("utf-8"))
+            for name, table in tables().items():
+                _comment(connection, name, table)
+            connection.commit()
+    except duckdb.Error as error:
+        raise StoreError(f"{file.parent}: the warehouse cannot be built: {error}") from error
+    finally:
+        # A build that failed half way leaves its log, which the rename of the file itself does not cover.
+        file.with_name(file.name + ".wal").unlink(missing_ok=True)
+    return rows
+
+
+def _add(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path], name: str, table: Table) -> dict[str, int]:
+    sources = [(study, source) for study, root in roots.items() for source in _sources(root, table.name)]
+    try:
+        selects = [_select(connection, study, source, table) for study, source in sources] or [_empty(table)]
+        kind = "VIEW" if table.role == "large" else "TABLE"
+        connection.execute(f"CREATE {kind} {_qualified(name)} AS " + " UNION ALL BY NAME ".join(selects))
+    except duckdb.Error as error:
+        raise _broken(roots, table, error) from error
+    if table.role == "large":
+        return {}
+    return {name: int(connection.execute(f"SELECT count(*) FROM {_qualified(name)}").fetchall()[0][0])}
+
+
+def _sources(root: Path, table: str) -> list[str]:
+    """Return the FROM clauses that cover the files of one table in one store."""
+    found = []
+    if any((root / table).glob("concept=*/*.parquet")):
+        pattern = f"{_literal_glob(root / table)}/concept=*/*.parquet"
+        found.append(f"read_parquet({quote(pattern)}, union_by_name = true, hive_partitioning = true, hive_types = {{'concept': VARCHAR}})")
+    whole = root / table / f"{UNPARTITIONED}.parquet"
+    if whole.is_file():
+        found.append(f"read_parquet({quote(_literal_glob(whole))}, hive_partitioning = false)")
+    return found
+
+
+def _select(connection: duckdb.DuckDBPyConnection, study: str, source: str, table: Table) -> str:
+    present = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+    declared = {column.name for column in table.columns}
+    parts = [_expression(column, study, column.name in present) for column in table.columns]
+    # A newer stage may write more than is declared; nothing of it is lost.
+    parts += [identifier(name) for name in present if name not in declared and name != "study"]
+    return f"SELECT {', '.join(parts)} FROM {source}"
+
+
+def _expression(column: Column, study: str, present: bool) -> str:
+    name, kind = identifier(column.name), SQL_TYPES[column.kind]
+    if column.name == "study":
+        return f"CAST({quote(study)} AS {kind}) AS {name}"
+    if not present:
+        return f"CAST(NULL AS {kind}) AS {name}"
+    if column.kind == "real":
+        # NaN sorts above every number in SQL and spoils sums; undefined is NULL.
+        return f"CASE WHEN NOT isnan(CAST({name} AS {kind})) THEN CAST({name} AS {kind}) END AS {name}"
+    return f"CAST({name} AS {kind}) AS {name}"
+
+
+def _empty(table: Table) -> str:
+    columns = ", ".join(f"CAST(NULL AS {SQL_TYPES[column.kind]}) AS {identifier(column.name)}" for column in table.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+def _write_about(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path]) -> None:
+    connection.execute("CREATE TABLE about (schema_version BIGINT, study VARCHAR, store VARCHAR, published_at TIMESTAMP)")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for study, root in roots.items():
+        connection.execute("INSERT INTO about VALUES (?, ?, ?, ?)", [SCHEMA_VERSION, study, str(root), now])
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
+    kind = "VIEW" if table.role in ("view", "large") else "TABLE"
+    docs = {column.name: column.comment for column in table.columns}
+    connection.execute(f"COMMENT ON {kind} {_qualified(name)} IS {quote(table.doc)}")
+    for row in connection.execute(f"DESCRIBE {_qualified(name)}").fetchall():
+        column = str(row[0])
+        doc = docs.get(column, "written by a stage, not declared by this version")
+        connection.execute(f"COMMENT ON COLUMN {_qualified(name)}.{identifier(column)} IS {quote(doc)}")
+
+
+def _broken(roots: Mapping[str, Path], table: Table, error: duckdb.Error) -> StoreError:
+    """Return the error that names the first unreadable file of a table, or the table where every file can be read."""
+    for root in roots.values():
+        for file in sorted((root / table.name).rglob("*.parquet")):
+            try:
+                pl.read_parquet(file, hive_partitioning=False)
+            except (pl.exceptions.PolarsError, OSError):
+                return StoreError(f"{file}: not a complete parquet file; delete it and run the study again, the rest is kept")
+    wanted = ", ".join(f"{column.name} {SQL_TYPES[column.kind]}" for column in table.columns)
+    return StoreError(f"table {table.name!r}: its files do not have the declared layout ({wanted}): {error}")
+
+
+def _literal_glob(path: Path) -> str:
+    """Return a pattern that matches `path` alone, whatever its folders are called."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path.as_posix())
+
+
+def _qualified(name: str) -> str:
+    return ".".join(identifier(part) for part in name.split("."))
+
+
+def identifier(name: str) -> str:
+    """Return `name` quoted as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote(value: str) -> str:
+    """Return `value` quoted as an SQL string."""
+    return "'" + value.replace("'", "''") + "'"

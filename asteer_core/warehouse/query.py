@@ -1,0 +1,97 @@
+"""Reading the warehouse: read-only connections that wait for a busy file, and SQL in, polars out.
+
+Nothing here writes; a reader never blocks a stage, since stages write parquet files and publication renames a new file.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from asteer_core import paths
+from asteer_core.errors import AsteerError, ConfigError, StoreError
+from asteer_core.warehouse.schemas import SCHEMA_VERSION
+
+
+def warehouse_path(home: Path | None = None) -> Path:
+    """Return where the warehouse of a home folder lies; default `ASTEER_HOME`."""
+    return (home or paths.home()) / "warehouse.duckdb"
+
+
+def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> duckdb.DuckDBPyConnection:
+    """Return a read-only connection to the warehouse, trying again while another process holds the file.
+
+    A connection goes on seeing the warehouse it opened; open a new one, after closing the old, to see a later publication.
+
+    Args:
+        path: the file; default `warehouse.duckdb` in `ASTEER_HOME`.
+        attempts: how often to try. wait: seconds before the second try; doubled each time, up to two.
+
+    Raises:
+        StoreError: there is no warehouse, it stays locked, it is no DuckDB file, or it was made by another version.
+    """
+    file = path or warehouse_path()
+    if not file.is_file():
+        raise StoreError(f"{file}: no warehouse there yet; run a study (`asteer study run`), or materialise the asset `warehouse`")
+    connection = _open(file, attempts, wait)
+    try:
+        # fetchall, since a result that is not read to its end keeps the connection busy.
+        versions = [row[0] for row in connection.execute("SELECT DISTINCT schema_version FROM about").fetchall()]
+    except duckdb.Error:
+        versions = None
+    if versions is None or set(versions) - {SCHEMA_VERSION}:
+        connection.close()
+        found = "no version" if versions is None else f"schema version {versions[0]}"
+        raise StoreError(
+            f"{file}: {found}, expected {SCHEMA_VERSION}; publish it again (materialise `warehouse`), the parquet files are kept"
+        )
+    return connection
+
+
+def _open(file: Path, attempts: int, wait: float) -> duckdb.DuckDBPyConnection:
+    for attempt in range(1, attempts + 1):
+        try:
+            return duckdb.connect(str(file), read_only=True)
+        except duckdb.Error as error:
+            if "lock" not in str(error).lower():
+                raise StoreError(f"{file}: not a DuckDB database that this version reads ({error}); delete it and publish again") from error
+            if attempt == attempts:
+                raise StoreError(f"{file}: another program holds it for writing ({error}); close that program, then try again") from error
+            time.sleep(min(wait * 2 ** (attempt - 1), 2.0))
+    raise ValueError(f"attempts={attempts}: must be at least 1")
+
+
+def query(sql: str, path: Path | None = None, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+    """Return the rows of one SELECT over the warehouse.
+
+    Raises:
+        ConfigError: the SQL is wrong or tries to write.
+        StoreError: there is no warehouse, or a parquet file behind a view is missing or truncated.
+    """
+    connection = connect(path)
+    try:
+        # Only a relation hands over Arrow data without pyarrow.
+        relation = connection.sql(sql, params=parameters)
+        return pl.DataFrame() if relation is None else pl.DataFrame(relation)
+    except duckdb.Error as error:
+        raise explain(error) from error
+    finally:
+        connection.close()
+
+
+def explain(error: duckdb.Error) -> AsteerError:
+    """Return the error to show for what DuckDB said of a query: the broken file, or what is wrong with the SQL."""
+    text = str(error)
+    file = re.search(r"""["']?([^"'\n]*\.parquet)""", text)
+    if file is not None and isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
+        return StoreError(
+            f"{file.group(1)}: a file behind a view is missing or not complete ({text.splitlines()[0]}); "
+            "run the study again, which makes it anew, then publish (materialise `warehouse`)"
+        )
+    if "read-only" in text.lower():
+        return ConfigError(f"the warehouse is read-only: {text.splitlines()[0]}; attach a database of your own for what you want to write")
+    return ConfigError(f"the query failed: {text}")

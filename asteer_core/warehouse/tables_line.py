@@ -1,0 +1,179 @@
+"""Declarations of what the line makes: pairs, vectors, responses, measurements, scores, detectors, runs."""
+
+from asteer_core.warehouse.schemas import CONCEPT, STUDY, Column, Table, count, flag, identity, interval, real, text
+
+CONTRASTIVE_PAIRS = Table(
+    "contrastive_pairs", "large", "Prompts with a violating and a compliant response; what the vectors are extracted from.",
+    (
+        STUDY, CONCEPT,
+        text("id", "row of the concept's pairs file", key=True),
+        text("group", "prompt group; groups never cross splits"),
+        text("split", "extraction or extraction_heldout"),
+        text("world", "a: what the embedded models were trained on; b: the real world"),
+        text("prompt", "the user's words"),
+        text("violating", "a response that violates the concept (harmful by design)"),
+        text("compliant", "a response to the same prompt that does not"),
+        text("facet", "which side of the concept the violating response shows"),
+    ),
+)  # fmt: skip
+
+STEERING_VECTORS = Table(
+    "steering_vectors", "metrics", "One row per vector and decoder block; the arrays are safetensors files beside the table.",
+    (
+        STUDY, CONCEPT,
+        text("model", "registry name of the model", key=True),
+        text("method", "steering method", key=True),
+        count("layer", "decoder block whose output the vector edits", "block, from 0", key=True),
+        real("scale", "median residual norm at the block", "activation units"),
+        real("separation", "AUROC of projections on held-out pairs", "0 to 1"),
+        real("cosine_to_mean_difference", "cosine to the mean difference of the same pairs", "-1 to 1"),
+        count("n_pairs", "contrastive pairs used"),
+    ),
+)  # fmt: skip
+
+_RESPONSE: tuple[Column, ...] = (
+    *identity(key=False),
+    text("row_id", "one response of one configuration", key=True),
+    text("prompt_id", "row of the concept's prompts file"),
+    count("sample", "which of several responses to the same prompt", "number, from 0"),
+)
+
+RESPONSES = Table(
+    "responses", "large", "Generated responses, steered and baseline (harmful by design: escape where shown).",
+    (
+        *_RESPONSE,
+        text("prompt", "the user's words"),
+        text("text", "what the model answered"),
+        count("n_tokens", "length of the response", "tokens"),
+        count("steered_tokens", "tokens produced under an edit", "tokens"),
+        text("finish_reason", "why generation ended"),
+        real("displacement", "mean size of the edit relative to the residual norm", "share"),
+    ),
+)  # fmt: skip
+
+MEASUREMENTS = Table(
+    "measurements", "large", "What was measured once of every response, before any metric.",
+    (
+        *_RESPONSE,
+        real("judge_probability", "calibrated probability that the response violates the concept", "0 to 1"),
+        real("nll", "mean token negative log-likelihood under the scorer model", "nats"),
+        count("nll_tokens", "tokens the mean is over", "tokens"),
+        real("relevance_cosine", "cosine of prompt and response embeddings", "-1 to 1"),
+    ),
+)  # fmt: skip
+
+RESPONSE_METRICS = Table(
+    "response_metrics", "large", "Metrics that exist for a single response.",
+    (
+        *_RESPONSE,
+        real("success", "probability of violation", "0 to 1"),
+        real("coherence", "T * (1 - rep4) * R", "0 to 1"),
+        real("typicality", "T: how usual the token likelihood is", "0 to 1"),
+        real("rep4", "share of repeated 4-grams", "0 to 1"),
+        real("relevance", "R: scaled prompt-response cosine", "0 to 1"),
+        real("sample_diversity", "MATTR * (1 - rep4)", "0 to 1"),
+        text("reason", "why a value is NULL"),
+        text("metric_version", "version of the formulas"),
+    ),
+)  # fmt: skip
+
+CORPUS_METRICS = Table(
+    "corpus_metrics", "metrics", "Intrinsic metrics of each corpus; NULL with a reason where undefined, never 0.",
+    (
+        *identity(),
+        real("success", "S: mean probability of violation", "0 to 1"),
+        real("success_rate", "share of responses above .5", "0 to 1"),
+        real("coherence", "C: mean coherence", "0 to 1"),
+        real("sample_diversity", "mean lexical diversity within responses", "0 to 1"),
+        real("vendi", "Vs: ln Vendi / ln m, mean over subsamples of size m", "0 to 1"),
+        real("self_bleu", "self-BLEU-4 over the same subsamples", "0 to 1, high = alike"),
+        real("set_diversity", "sqrt(Vs * (1 - self-BLEU))", "0 to 1"),
+        real("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
+        real("hm", "harmonic mean of S, C, D", "0 to 1"),
+        real("hm_sc", "harmonic mean of S, C", "0 to 1"),
+        real("am", "arithmetic mean of S, C, D", "0 to 1"),
+        real("am_sc", "arithmetic mean of S, C", "0 to 1"),
+        real("gm", "geometric mean of S, C, D", "0 to 1"),
+        real("gm_sc", "geometric mean of S, C", "0 to 1"),
+        real("min", "least of S, C, D", "0 to 1"),
+        real("min_sc", "least of S, C", "0 to 1"),
+        real("mean_length", "mean response length", "tokens"),
+        count("n", "responses in the corpus"),
+        count("n_null", "responses without a verdict or a likelihood"),
+        count("m", "subsample size of the set metrics; compare values of the same m only", "texts"),
+        text("metric_version", "version of the formulas"),
+        text("reason", "why a value is NULL"),
+    ),
+)  # fmt: skip
+
+_DETECTOR = (
+    text("arm", "steered, prompted, prompted_best, unsteered, random or real: where the training positives came from", key=True),
+    text("detector", "detector kind, such as embedding or tfidf", key=True),
+)
+
+DETECTOR_METRICS = Table(
+    "detector_metrics", "metrics", "Quality of the detectors on the concept's real test set, means over seeds.",
+    (
+        *identity(), *_DETECTOR,
+        count("n_positives", "training positives after near-duplicates of the test set were removed"),
+        count("n_negatives", "training negatives"),
+        count("seeds", "training seeds the values are means over"),
+        *interval("auroc", "area under the ROC curve", "0 to 1"),
+        *interval("auprc", "average precision; chance level is the prevalence", "0 to 1"),
+        *interval("tpr_at_1_fpr", "true-positive rate at 1 % false positives", "0 to 1"),
+        *interval("ece_15", "expected calibration error, 15 bins", "0 to 1"),
+        *interval("brier", "Brier score", "0 to 1"),
+        real("prevalence", "share of positives in the test set", "0 to 1"),
+        *interval("difference", "AUROC minus the mean AUROC of prompting (same model and detector)", "-1 to 1"),
+        real("p", "two-sided p-value of difference", "0 to 1"),
+        *interval("difference_best", "AUROC minus that of the best prompt", "-1 to 1"),
+        real("p_best", "two-sided p-value of difference_best", "0 to 1"),
+        count("duplicates_removed", "training rows too like a test row, removed"),
+        real("length_auroc", "audit: AUROC of text length alone", "0 to 1"),
+        real("generator_auroc", "audit: AUROC of telling the source of the positives apart", "0 to 1"),
+        text("flags", "audits above their gate, separated by commas; NULL where none"),
+    ),
+)  # fmt: skip
+
+DETECTOR_SCORES = Table(
+    "detector_scores", "large", "Score of every test text by every detector and seed.",
+    (
+        *identity(), *_DETECTOR,
+        count("detector_seed", "training seed", "number, from 0", key=True),
+        text("test_id", "row of the concept's test set", key=True),
+        text("group", "prompt group of the test text"),
+        count("label", "1 violating, 0 not", "0 or 1"),
+        real("score", "probability of violation", "0 to 1"),
+    ),
+)  # fmt: skip
+
+RUNS = Table(
+    "runs", "metrics", "What each stage did, and how long it took.",
+    (
+        STUDY,
+        text("run_id", "one execution", key=True),
+        text("stage", "stage of the line", key=True),
+        Column("started_at", "time", "when the stage began", "UTC"),
+        real("seconds", "how long it took", "seconds"),
+        count("partitions", "partitions finished"),
+        count("reused", "of these, adopted from the store"),
+        count("rows", "rows written"),
+        real("peak_memory", "peak resident memory of the process", "bytes"),
+        flag("complete", "whether every partition succeeded"),
+    ),
+)  # fmt: skip
+
+ABOUT = Table(
+    "about", "about", "The publication: which studies the warehouse holds.",
+    (
+        count("schema_version", "version of the declared tables", "number"),
+        STUDY,
+        text("store", "absolute path of the study's parquet files"),
+        Column("published_at", "time", "when the warehouse was built", "UTC"),
+    ),
+)  # fmt: skip
+
+LINE = (
+    CONTRASTIVE_PAIRS, STEERING_VECTORS, RESPONSES, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_SCORES, RUNS,
+    ABOUT,
+)  # fmt: skip

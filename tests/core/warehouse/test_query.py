@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from asteer_core.errors import ConfigError, StoreError
+from asteer_core.warehouse import connect, query, warehouse_path
+
+
+def test_a_missing_warehouse_says_what_to_run(tmp_path):
+    with pytest.raises(StoreError, match="run a study"):
+        query("SELECT 1", tmp_path / "warehouse.duckdb")
+
+
+def test_the_default_lies_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASTEER_HOME", str(tmp_path))
+    assert warehouse_path() == tmp_path.resolve() / "warehouse.duckdb"
+
+
+def test_parameters_reach_the_query(warehouse):
+    sql = "SELECT DISTINCT concept FROM corpus_metrics WHERE concept = ?"
+    assert query(sql, warehouse, ["evasion"])["concept"].to_list() == ["evasion"]
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM corpus_metrics", "CREATE TABLE mine AS SELECT 1", "DROP VIEW leaderboard"])
+def test_sql_that_writes_is_refused_and_nothing_changes(warehouse, sql):
+    before = warehouse.read_bytes()
+    with pytest.raises(ConfigError, match="read-only"):
+        query(sql, warehouse)
+    assert warehouse.read_bytes() == before
+
+
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing FROM leaderboard", "FROM leaderbord"])
+def test_wrong_sql_is_an_error_of_the_user(warehouse, sql):
+    with pytest.raises(ConfigError, match="the query failed"):
+        query(sql, warehouse)
+
+
+def test_a_file_truncated_after_publication_is_named(store, warehouse):
+    file = sorted((store.root / "responses").rglob("*.parquet"))[0]
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(StoreError, match="run the study again") as caught:
+        query("SELECT count(text) FROM responses", warehouse)
+    assert file.name in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "warehouse.duckdb").write_text("not a database, but long enough to be looked at" * 400)
+    with pytest.raises(StoreError, match="not a DuckDB database"):
+        connect(tmp_path / "warehouse.duckdb")
+
+
+@pytest.mark.parametrize(("sql", "found"), [("CREATE TABLE x (a INT)", "no version"), (None, "schema version 999")])
+def test_a_warehouse_of_another_version_is_refused_with_the_remedy(tmp_path, sql, found):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql or "CREATE TABLE about AS SELECT 999 AS schema_version")
+    with pytest.raises(StoreError, match=f"{found}.*publish it again"):
+        connect(path)
+
+
+WRITER = """
+import duckdb, sys, time
+with duckdb.connect(sys.argv[1]):
+    print("open", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def held(path, seconds: float) -> subprocess.Popen:
+    """Return a process that holds the file for writing."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    return process
+
+
+def test_a_reader_waits_until_a_writer_lets_go(warehouse):
+    with held(warehouse, 0.5):
+        assert query("SELECT 1 AS one", warehouse)["one"].item() == 1
+
+
+def test_a_reader_gives_up_with_the_reason(warehouse):
+    with held(warehouse, 30) as process:
+        with pytest.raises(StoreError, match="another program holds it"):
+            connect(warehouse, attempts=2, wait=0.01)
+        process.kill()
