@@ -6,21 +6,20 @@ The unit is the configuration (AUROC averaged over seeds), never the text. Not h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from asteer_core.analysis.permutation import permutation_p
+from asteer_core.analysis.correlation_draws import MIN_CONFIGURATIONS, Drawn, Unit, draw, pool, valid_rows, why_undefined
+from asteer_core.analysis.permutation import permuted_rhos, two_sided_p
 from asteer_core.analysis.pooling import fisher_pool
 from asteer_core.analysis.rank_correlation import kendall, partial_spearman, pearson, spearman
 from asteer_core.analysis.resampling import MIN_CELLS, interval, over_cells, within_cells
 from asteer_core.analysis.schema import IDENTITY, METRICS, POOLED, cells_of, checked, numbers, steered, studies
 from asteer_core.errors import ConfigError
 
-MIN_CONFIGURATIONS = 3
+N_PERMUTATIONS = 1000
 DIFFERENCES = (("hm", "hm_sc"),)
 """Pairs of metrics whose correlations are subtracted on shared resamples: does diversity add to success and coherence?"""
 
@@ -37,28 +36,6 @@ OUTPUT: dict[str, pl.DataType] = {
     ),
     **dict.fromkeys(("partial_given", "reason", "cluster_reason"), pl.String()),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """The rows of one concept with the resamples that all its metrics share."""
-
-    frame: pl.DataFrame
-    auroc: np.ndarray
-    cells: np.ndarray
-    once: np.ndarray
-    boot: np.ndarray
-    clusters: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """One coefficient of one concept: its value [1] under each kind of weights, and the sizes that pool it."""
-
-    once: np.ndarray
-    boot: np.ndarray
-    clusters: np.ndarray
-    sizes: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def correlations(
@@ -101,7 +78,7 @@ def _study(frame: pl.DataFrame, metrics: Sequence[str], rng: np.random.Generator
     for concept in frame["concept"].unique().sort():
         rows = (frame["concept"] == concept).to_numpy()
         own = frame.filter(rows)
-        units[concept] = _Unit(own, numbers(own, "auroc"), cells[rows], np.ones((own.height, 1)), boot[rows], clusters[rows])
+        units[concept] = Unit(own, numbers(own, "auroc"), cells[rows], np.ones((own.height, 1)), boot[rows], clusters[rows])
     result = []
     for metric in metrics:
         result += _metric_rows(units, metric, rng)
@@ -112,86 +89,70 @@ def _study(frame: pl.DataFrame, metrics: Sequence[str], rng: np.random.Generator
     return sorted(result, key=lambda row: order[row["concept"]])
 
 
-def _metric_rows(units: dict[str, _Unit], metric: str, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _metric_rows(units: dict[str, Unit], metric: str, rng: np.random.Generator) -> list[dict[str, Any]]:
     given = tuple(name for name in AXES if name != metric and all(name in unit.frame.columns for unit in units.values()))
     coefficients: dict[str, Callable[..., np.ndarray]] = {"spearman": spearman, "kendall": kendall, "pearson": pearson}
-    drawn: dict[str, dict[str, _Drawn]] = {name: {} for name in (*coefficients, "partial")}
+    drawn: dict[str, dict[str, Drawn]] = {name: {} for name in (*coefficients, "partial")}
     rows = []
     for concept, unit in units.items():
         row = _counts(unit, (metric,)) | {"concept": concept, "metric": metric, "partial_given": "+".join(given) or None}
-        row["reason"] = _why_undefined(unit, metric)
+        row["reason"] = why_undefined(unit, metric)
         for name, coefficient in coefficients.items():
-            drawn[name][concept] = _draw(unit, (metric,), coefficient, clusters=name == "spearman")
+            drawn[name][concept] = draw(unit, (metric,), coefficient, clusters=name == "spearman")
         if given:
-            drawn["partial"][concept] = _draw(unit, (metric, *given), _partial, clusters=False)
-        if row["reason"] is None:
-            valid = _valid(unit, (metric,))
-            x = numbers(unit.frame, metric)[valid]
-            row["p_permutation"] = permutation_p(x, unit.auroc[valid], unit.cells[valid], rng)
+            drawn["partial"][concept] = draw(unit, (metric, *given), _partial, clusters=False)
         rows.append(row)
     rows.append(_pooled_counts(rows) | {"metric": metric, "partial_given": "+".join(given) or None})
     for name, found in drawn.items():
         if found:
-            _fill(rows, units, name, {**found, POOLED: _pool(list(found.values()))})
+            _fill(rows, name, {**found, POOLED: pool(list(found.values()))})
+    _permute(rows, units, metric, rng)
     _explain(rows)
     return rows
+
+
+def _permute(rows: list[dict[str, Any]], units: dict[str, Unit], metric: str, rng: np.random.Generator) -> None:
+    """Put p-values into the rows: one per concept, and for the pooled rho by permuting within all cells at once."""
+    observed, drawn, sizes = [], [], []
+    for row in rows:
+        if row["concept"] in units and row["reason"] is None:
+            unit = units[row["concept"]]
+            valid = valid_rows(unit, (metric,))
+            rho, permuted = permuted_rhos(numbers(unit.frame, metric)[valid], unit.auroc[valid], unit.cells[valid], rng, N_PERMUTATIONS)
+            row["p_permutation"] = two_sided_p(rho, permuted)
+            observed.append(rho), drawn.append(permuted), sizes.append(row["n"])
+        elif row["concept"] == POOLED and row["reason"] is None:
+            pooled = fisher_pool(np.array(observed), np.array(sizes))
+            weights = np.array(sizes)[:, None] * np.ones(N_PERMUTATIONS)
+            row["p_permutation"] = two_sided_p(float(pooled), fisher_pool(np.stack(drawn), weights))
 
 
 def _partial(x: np.ndarray, y: np.ndarray, weights: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return partial_spearman(x, y, controls, weights)
 
 
-def _difference_rows(units: dict[str, _Unit], a: str, b: str) -> list[dict[str, Any]]:
+def _difference_rows(units: dict[str, Unit], a: str, b: str) -> list[dict[str, Any]]:
     rows, first, second = [], {}, {}
     for concept, unit in units.items():
         rows.append(_counts(unit, (a, b)) | {"concept": concept, "metric": f"{a} - {b}"})
-        rows[-1]["reason"] = _why_undefined(unit, a) or _why_undefined(unit, b)
-        valid = _valid(unit, (a, b))
-        first[concept], second[concept] = (_draw(unit, (name,), spearman, valid=valid) for name in (a, b))
+        rows[-1]["reason"] = why_undefined(unit, a) or why_undefined(unit, b)
+        valid = valid_rows(unit, (a, b))
+        first[concept], second[concept] = (draw(unit, (name,), spearman, valid=valid) for name in (a, b))
     rows.append(_pooled_counts(rows) | {"metric": f"{a} - {b}"})
-    first[POOLED], second[POOLED] = _pool(list(first.values())), _pool(list(second.values()))
+    first[POOLED], second[POOLED] = pool(list(first.values())), pool(list(second.values()))
     found = {
-        concept: _Drawn(
+        concept: Drawn(
             first[concept].once - second[concept].once, first[concept].boot - second[concept].boot,
             first[concept].clusters - second[concept].clusters, first[concept].sizes,
         )
         for concept in first
     }  # fmt: skip
-    _fill(rows, units, "spearman", found)
+    _fill(rows, "spearman", found)
     _explain(rows)
     return rows
 
 
-def _valid(unit: _Unit, names: Sequence[str]) -> np.ndarray:
-    return np.isfinite(np.stack([unit.auroc, *(numbers(unit.frame, name) for name in names)])).all(axis=0)
-
-
-def _draw(
-    unit: _Unit, names: Sequence[str], coefficient: Callable[..., np.ndarray], clusters: bool = True, valid: np.ndarray | None = None
-) -> _Drawn:
-    """Return the coefficient of the first name with AUROC, the other names held fixed."""
-    valid = _valid(unit, names) if valid is None else valid
-    x, controls = numbers(unit.frame, names[0])[valid], [numbers(unit.frame, name)[valid] for name in names[1:]]
-    if controls:
-        coefficient = partial(coefficient, controls=np.stack(controls, axis=1))
-    values, sizes = [], []
-    for weights in (unit.once, unit.boot, unit.clusters if clusters else unit.clusters[:, :0]):
-        counts = weights[valid]
-        few = valid.sum() < MIN_CONFIGURATIONS
-        values.append(np.full(counts.shape[1], np.nan) if few else coefficient(x, unit.auroc[valid], weights=counts))
-        # Holding k ranks fixed costs k degrees of freedom.
-        sizes.append(counts.sum(axis=0) - len(controls))
-    return _Drawn(values[0], values[1], values[2], (sizes[0], sizes[1], sizes[2]))
-
-
-def _pool(found: list[_Drawn]) -> _Drawn:
-    kinds = [np.stack([getattr(one, kind) for one in found]) for kind in ("once", "boot", "clusters")]
-    sizes = [np.stack([one.sizes[i] for one in found]) for i in range(3)]
-    pooled = [fisher_pool(values, n) for values, n in zip(kinds, sizes, strict=True)]
-    return _Drawn(pooled[0], pooled[1], pooled[2], (sizes[0].sum(axis=0), sizes[1].sum(axis=0), sizes[2].sum(axis=0)))
-
-
-def _fill(rows: list[dict[str, Any]], units: dict[str, _Unit], name: str, found: dict[str, _Drawn]) -> None:
+def _fill(rows: list[dict[str, Any]], name: str, found: dict[str, Drawn]) -> None:
     for row in rows:
         one = found[row["concept"]]
         row[name] = float(one.once[0]) if np.isfinite(one.once[0]) else None
@@ -202,8 +163,8 @@ def _fill(rows: list[dict[str, Any]], units: dict[str, _Unit], name: str, found:
             row["cluster_lo"], row["cluster_hi"] = interval(one.clusters, row["n_cells"])
 
 
-def _counts(unit: _Unit, names: Sequence[str]) -> dict[str, Any]:
-    valid = _valid(unit, names)
+def _counts(unit: Unit, names: Sequence[str]) -> dict[str, Any]:
+    valid = valid_rows(unit, names)
     return {"n": int(valid.sum()), "n_missing": int((~valid).sum()), "n_cells": len(np.unique(unit.cells[valid]))}
 
 
@@ -212,15 +173,6 @@ def _pooled_counts(rows: list[dict[str, Any]]) -> dict[str, Any]:
     totals: dict[str, Any] = {name: sum(row[name] for row in usable) for name in ("n", "n_cells")}
     totals["n_missing"] = sum(row["n_missing"] for row in rows)
     return totals | {"concept": POOLED, "reason": None if usable else "no concept has a defined correlation of more than 3 configurations"}
-
-
-def _why_undefined(unit: _Unit, metric: str) -> str | None:
-    valid = _valid(unit, (metric,))
-    if valid.sum() < MIN_CONFIGURATIONS:
-        return f"fewer than {MIN_CONFIGURATIONS} configurations"
-    if np.ptp(numbers(unit.frame, metric)[valid]) == 0:
-        return "the metric is constant"
-    return "AUROC is constant" if np.ptp(unit.auroc[valid]) == 0 else None
 
 
 def _explain(rows: list[dict[str, Any]]) -> None:

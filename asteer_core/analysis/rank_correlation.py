@@ -73,9 +73,9 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, controls: np.ndarray, weights
         for j in range(i):
             matrix[:, i, j] = matrix[:, j, i] = pearson(ranks[i], ranks[j], weights)
     result = np.full(weights.shape[1], np.nan)
-    usable = np.isfinite(matrix).all(axis=(1, 2))
+    usable = np.flatnonzero(np.isfinite(matrix).all(axis=(1, 2)))
     # Beyond this condition number the residuals are rounding noise: x or y is explained by the controls entirely.
-    usable[usable] = np.linalg.cond(matrix[usable]) < 1e10
+    usable = usable[np.linalg.cond(matrix[usable]) < 1e10]
     inverse = np.linalg.inv(matrix[usable])
     result[usable] = np.clip(-inverse[:, 0, 1] / np.sqrt(inverse[:, 0, 0] * inverse[:, 1, 1]), -1, 1)
     return result
