@@ -5,24 +5,18 @@ No pickle. What a vector means is in `asteer_core.types`; how one is fitted is i
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from asteer_core.errors import StoreError
+from asteer_core.tensors import read_tensors, write_tensors
 from asteer_core.types import SteeringVector
 
-FORMAT = "asteer-steering-vectors"
+KIND = "steering vectors"
 VERSION = 1
-HEADER = "asteer"
-# One header entry only: safetensors writes several in an order that changes from call to call, and equal vectors would differ in bytes.
 UNIT_TOLERANCE = 1e-3
 
 
@@ -45,16 +39,8 @@ def save_vectors(path: Path | str, vectors: Sequence[SteeringVector]) -> None:
     for vector in vectors:
         _check(path, vector, width=vectors[0].direction.shape[0] if vectors[0].direction.ndim else 0)
     concept, model, method = next(iter(owners))
-    header = {"format": FORMAT, "version": VERSION, "concept": concept, "model": model, "method": method}
-    header["vectors"] = [_facts(v) for v in vectors]
-    try:
-        # allow_nan would write bare NaN, which is not JSON and which other readers refuse.
-        text = json.dumps(header, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{path}: the metadata cannot be written as JSON: {error}; use finite numbers, strings, lists and mappings"
-        ) from error
-    _write_whole(path, {k: t for v in vectors for k, t in _tensors(v).items()}, text)
+    header = {"concept": concept, "model": model, "method": method, "vectors": [_facts(v) for v in vectors]}
+    write_tensors(path, KIND, VERSION, header, {name: array for v in vectors for name, array in _tensors(v).items()})
 
 
 def load_vectors(path: Path | str, width: int | None = None) -> dict[int, SteeringVector]:
@@ -68,22 +54,8 @@ def load_vectors(path: Path | str, width: int | None = None) -> dict[int, Steeri
         StoreError: missing, truncated or foreign file, another version, another width or dtype, or values that are not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file of steering vectors; fit the vectors of this concept, model and method first")
+    header, tensors = read_tensors(path, KIND, VERSION)
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata: Mapping[str, str] = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable safetensors file ({error}); delete it and fit the vectors again") from error
-    if HEADER not in metadata:
-        raise StoreError(
-            f"{path}: no {HEADER!r} entry in the header (entries: {sorted(metadata)}); this file does not hold steering vectors"
-        )
-    try:
-        header = json.loads(metadata[HEADER])
-        if header["version"] != VERSION:
-            raise StoreError(f"{path}: version {header['version']!r}, this library reads version {VERSION}; fit the vectors again")
         vectors = [_vector(header, facts, tensors) for facts in header["vectors"]]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: the header does not match the tensors ({error!r}); delete the file and fit the vectors again") from error
@@ -106,7 +78,7 @@ def _facts(vector: SteeringVector) -> dict[str, Any]:
 
 def _tensors(vector: SteeringVector) -> dict[str, np.ndarray]:
     named = {"direction": vector.direction, **{f"extras.{name}": array for name, array in vector.extras.items()}}
-    return {f"block.{vector.block}.{name}": np.ascontiguousarray(array) for name, array in named.items()}
+    return {f"block.{vector.block}.{name}": array for name, array in named.items()}
 
 
 def _vector(header: Mapping[str, Any], facts: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> SteeringVector:
@@ -140,14 +112,3 @@ def _check(path: Path, vector: SteeringVector, width: int) -> None:
         )
     if not (np.isfinite(vector.scale) and vector.scale > 0):
         raise StoreError(f"{where}: scale {vector.scale} is not above 0; it is the median residual norm of the block")
-
-
-def _write_whole(path: Path, tensors: dict[str, np.ndarray], header: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, temporary, metadata={HEADER: header})
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -92,11 +92,17 @@ def test_vectors_of_another_model_version_or_with_nan_are_refused(path):
     with pytest.raises(StoreError, match="width 8, expected 16"):
         load_vectors(path, width=16)
     tensors = load_file(path)
-    header = {"format": "asteer-steering-vectors", "version": 99, "concept": "c", "model": "m", "method": "caa", "vectors": []}
+    header = {"kind": "steering vectors", "version": 99, "concept": "c", "model": "m", "method": "caa", "vectors": []}
     save_file(tensors, path, metadata={"asteer": json.dumps(header)})
     with pytest.raises(StoreError, match="version 99"):
         load_vectors(path)
-    for broken in ("{", "[]", json.dumps(header | {"version": 1, "vectors": [{"block": 7}]})):
+    save_file(tensors, path, metadata={"asteer": json.dumps(header | {"kind": "judge"})})
+    with pytest.raises(StoreError, match="does not hold steering vectors but judge"):
+        load_vectors(path)
+    for broken in ("{", "[]", "{}"):
         save_file(tensors, path, metadata={"asteer": broken})
-        with pytest.raises(StoreError, match="header does not match"):
+        with pytest.raises(StoreError, match="does not hold steering vectors"):
             load_vectors(path)
+    save_file(tensors, path, metadata={"asteer": json.dumps(header | {"version": 1, "vectors": [{"block": 7}]})})
+    with pytest.raises(StoreError, match="header does not match the tensors"):
+        load_vectors(path)
