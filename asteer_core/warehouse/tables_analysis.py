@@ -4,7 +4,8 @@ from asteer_core.warehouse.schemas import STUDY, Column, Table, count, identity,
 
 _CONCEPT = text("concept", "the violation, or pooled for all concepts together", key=True)
 _DETECTOR = text("detector", "detector kind", key=True)
-_METRIC = text("metric", "column of corpus_metrics, or strength", key=True)
+_METRIC = text("metric", "column of corpus_metrics, or strength; hm - hm_sc is a difference of correlations", key=True)
+_REASON = text("reason", "why a value is NULL")
 
 _QUALITY: tuple[Column, ...] = (
     real("success", "S: mean probability of violation", "0 to 1"),
@@ -12,40 +13,62 @@ _QUALITY: tuple[Column, ...] = (
     real("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
     real("hm", "harmonic mean of S, C, D", "0 to 1"),
     real("hm_sc", "harmonic mean of S, C", "0 to 1"),
+    real("mean_length", "mean response length", "words"),
+    real("displacement", "mean size of the edit relative to the residual norm", "share"),
+    real("kl", "mean divergence per token from the unsteered model", "nats"),
+    real("validation_auroc", "AUROC on the validation split; choose with this one", "0 to 1"),
     *interval("auroc", "area under the ROC curve on the real test set", "0 to 1"),
     *interval("difference", "AUROC minus the mean AUROC of prompting", "-1 to 1"),
     real("p", "two-sided p-value of difference", "0 to 1"),
     *interval("difference_best", "AUROC minus that of the best prompt", "-1 to 1"),
+    real("p_best", "two-sided p-value of difference_best", "0 to 1"),
+    text("flags", "audits above their gate, separated by commas; empty where none"),
+    count("rank", "place by AUROC among the rows of the same study, detector, concept and arm", "1 = best"),
 )
 
 _LEADERBOARD: tuple[Column, ...] = (
     *identity(),
-    text("arm", "steered, prompted, prompted_best, unsteered, random or real", key=True),
+    text("arm", "steered, prompted, unsteered, random or real", key=True),
     _DETECTOR,
     *_QUALITY,
-    text("flags", "audits above their gate; NULL where none"),
 )
 
 _CORRELATION: tuple[Column, ...] = (
     STUDY, _CONCEPT, _DETECTOR, _METRIC,
-    count("n", "steered configurations"),
+    count("n", "steered configurations with both values"),
     *interval("spearman", "rank correlation of the metric with AUROC; pooled: mean Fisher z with weights n - 3", "-1 to 1"),
-    real("kendall", "Kendall's tau-b of the metric with AUROC", "-1 to 1"),
-    real("pearson", "linear correlation of the metric with AUROC; pooled as spearman", "-1 to 1"),
-    text("reason", "why a value is NULL"),
+    real("cluster_lo", "lower end where whole concept x model cells are resampled", "-1 to 1"),
+    real("cluster_hi", "upper end where whole concept x model cells are resampled", "-1 to 1"),
+    real("p_permutation", "p-value with AUROC shuffled within cells", "0 to 1"),
+    *interval("kendall", "Kendall's tau-b of the metric with AUROC", "-1 to 1"),
+    *interval("pearson", "linear correlation of the metric with AUROC; pooled as spearman", "-1 to 1"),
+    *interval("partial", "Spearman given the ranks of success and coherence, less the metric itself", "-1 to 1"),
+    _REASON,
 )  # fmt: skip
+
+
+def _shares(suffix: str, rival: str) -> tuple[Column, ...]:
+    return (
+        *interval(f"share_wins{suffix}", f"share whose AUROC is above {rival}", "0 to 1"),
+        *interval(f"share_interval{suffix}", f"share whose interval of the difference to {rival} lies above 0", "0 to 1"),
+        *interval(f"share_significant{suffix}", f"share above {rival} at p <= .05 after Benjamini-Hochberg over the row", "0 to 1"),
+        real(f"largest_difference{suffix}", f"largest difference to {rival}; no evidence, being the best of n", "-1 to 1"),
+    )
+
 
 _BEATS: tuple[Column, ...] = (
     STUDY, _CONCEPT, _DETECTOR,
-    count("n", "steered configurations with a difference to prompting"),
-    *interval("share_wins", "share whose AUROC is above the mean of prompting", "0 to 1"),
-    *interval("share_interval", "share whose interval of the difference lies above 0", "0 to 1"),
-    *interval("share_significant", "share that wins at p <= .05 after Benjamini-Hochberg over the configurations of the row", "0 to 1"),
+    count("n", "steered configurations with a difference to the mean of prompting"),
+    count("n_best", "steered configurations with a difference to the best prompt"),
+    *_shares("", "the mean of prompting"),
+    *_shares("_best", "the best prompt"),
 )  # fmt: skip
 
 _REGRET: tuple[Column, ...] = (
     STUDY, text("concept", "the violation", key=True), _DETECTOR,
-    text("rule", "how one chooses: the metric whose best configuration is taken, random, or default_strength", key=True),
+    text("model", "the model whose configurations are chosen from, or all", key=True),
+    text("rule", "how one chooses: the metric whose best is taken, random, strongest or default_strength", key=True),
+    count("n", "configurations that could be chosen"),
     text("configuration_id", "the chosen configuration; NULL where the rule names a set, whose mean counts"),
     real("auroc", "AUROC of the choice", "0 to 1"),
     text("best_configuration_id", "the configuration of the highest AUROC"),
@@ -53,48 +76,38 @@ _REGRET: tuple[Column, ...] = (
     real("regret", "best_auroc minus auroc", "0 to 1"),
 )  # fmt: skip
 
+_NARROW_BAND: tuple[Column, ...] = (
+    STUDY, _CONCEPT, _DETECTOR,
+    text("metric", "success, coherence or diversity", key=True),
+    count("tercile", "third of the configurations of the concept by the metric", "1 = lowest", key=True),
+    real("lowest", "least value in the tercile", "0 to 1"),
+    real("highest", "greatest value in the tercile", "0 to 1"),
+    count("n", "configurations"),
+    count("wins", "of these, AUROC above the mean of prompting"),
+    *interval("share_wins", "wins / n, with Wilson's interval", "0 to 1"),
+)  # fmt: skip
+
 STORED = (
     Table("leaderboard", "stored", "The leaderboard as the analysis stage wrote it.", _LEADERBOARD),
     Table("metric_auroc_correlation", "stored", "Correlations with bootstrap intervals, from the analysis stage.", _CORRELATION),
     Table("beats_prompting", "stored", "Shares that beat prompting with clustered intervals, from the analysis stage.", _BEATS),
-    Table("regret", "stored", "Regret of choice rules, from the analysis stage.", _REGRET),
+    Table("regret", "stored", "Regret of choice rules, from the analysis stage.", (*_REGRET, _REASON)),
 )
 
 VIEWS = (
     Table(
-        "leaderboard", "view", "Every corpus with its metrics, its detectors' AUROC and the difference to prompting; ranks among steered.",
-        (
-            *_LEADERBOARD,
-            count("auroc_rank", "rank by AUROC among the steered of its study, concept and detector", "1 = best"),
-            count("hm_rank", "rank by HM among the same", "1 = best"),
-        ),
+        "leaderboard", "view", "Every trained detector with the metrics of its corpus, and the difference to prompting.",
+        (*_LEADERBOARD, count("hm_rank", "place by HM among the rows of the same study, detector, concept and arm", "1 = best")),
     ),
     Table(
         "metric_auroc_correlation", "view",
-        "Correlation of each metric with AUROC over steered configurations, computed in SQL; intervals and Kendall from stored.",
+        "Correlation of each metric with AUROC over steered configurations: Spearman and Pearson in SQL, the rest from stored.",
         _CORRELATION,
     ),
-    Table(
-        "beats_prompting", "view", "The three shares of steered configurations that beat prompting, computed in SQL; intervals from stored.",
-        (*_BEATS, real("best_difference", "largest difference to prompting; optimistic, being the best of n", "-1 to 1")),
-    ),
-    Table(
-        "strength_curves", "view", "Metrics and AUROC along the strengths of each model, method and layer.",
-        (*identity(), _DETECTOR, *_QUALITY),
-    ),
-    Table(
-        "narrow_band", "view", "Share of steered configurations that beat prompting, by tercile of S, C and D.",
-        (
-            STUDY, _CONCEPT, _DETECTOR, text("metric", "success, coherence or diversity", key=True),
-            count("tercile", "third of the configurations of the concept by the metric", "1 = lowest", key=True),
-            real("lowest", "least value in the tercile", "0 to 1"),
-            real("highest", "greatest value in the tercile", "0 to 1"),
-            count("n", "configurations"),
-            count("wins", "of these, AUROC above the mean of prompting"),
-            real("share_wins", "wins / n", "0 to 1"),
-        ),
-    ),
-    Table("regret", "view", "AUROC lost by choosing with a rule instead of knowing the best configuration, computed in SQL.", _REGRET),
+    Table("beats_prompting", "view", "Shares of steered configurations that beat prompting: shares in SQL, intervals from stored.", _BEATS),
+    Table("strength_curves", "view", "Metrics and AUROC along the strengths of each model, method and layer.", _LEADERBOARD),
+    Table("narrow_band", "view", "Share of steered configurations that beat prompting, by tercile of S, C and D.", _NARROW_BAND),
+    Table("regret", "view", "AUROC lost by choosing with a rule instead of knowing the best configuration, in SQL.", _REGRET),
 )  # fmt: skip
 
 ANALYSIS = (*STORED, *VIEWS)

@@ -27,7 +27,12 @@ STEERING_VECTORS = Table(
         real("scale", "median residual norm at the block", "activation units"),
         real("separation", "AUROC of projections on held-out pairs", "0 to 1"),
         real("cosine_to_mean_difference", "cosine to the mean difference of the same pairs", "-1 to 1"),
+        count("seed", "seed of the study", "none"),
         count("n_pairs", "contrastive pairs used"),
+        count("pairs_dropped", "pairs left out because an activation was not finite"),
+        count("heldout_pairs", "pairs behind separation"),
+        text("positions", "token positions of the activations: mean, last or all"),
+        text("path", "safetensors file, relative to the study's folder"),
     ),
 )  # fmt: skip
 
@@ -51,6 +56,24 @@ RESPONSES = Table(
     ),
 )  # fmt: skip
 
+CORPORA = Table(
+    "corpora", "metrics", "What generation did for each configuration, before any metric.",
+    (
+        *identity(),
+        count("n", "responses"),
+        count("n_tokens", "tokens generated", "tokens"),
+        count("steered_tokens", "of these, produced under an edit", "tokens"),
+        real("displacement", "mean size of the edit relative to the residual norm", "share"),
+        count("nonfinite", "responses ended by a number that was not finite"),
+        real("kl", "mean divergence per token of the steered from the unsteered model; NULL where nothing is edited", "nats"),
+    ),
+)  # fmt: skip
+
+JUDGES = Table(
+    "judges", "metrics", "The success judge of each concept with its out-of-fold quality.",
+    (STUDY, CONCEPT, text("judge", "kind of judge", key=True), count("n", "labelled rows it learned from")),
+)  # fmt: skip
+
 MEASUREMENTS = Table(
     "measurements", "large", "What was measured once of every response, before any metric.",
     (
@@ -59,6 +82,7 @@ MEASUREMENTS = Table(
         real("nll", "mean token negative log-likelihood under the scorer model", "nats"),
         count("nll_tokens", "tokens the mean is over", "tokens"),
         real("relevance_cosine", "cosine of prompt and response embeddings", "-1 to 1"),
+        text("scorer", "model that gave the likelihoods; never the one that generated"),
     ),
 )  # fmt: skip
 
@@ -67,12 +91,13 @@ RESPONSE_METRICS = Table(
     (
         *_RESPONSE,
         real("success", "probability of violation", "0 to 1"),
-        real("coherence", "T * (1 - rep4) * R", "0 to 1"),
-        real("typicality", "T: how usual the token likelihood is", "0 to 1"),
+        real("coherence", "fluency * (1 - rep4) * relevance", "0 to 1"),
+        real("fluency", "T: how usual the token likelihood is", "0 to 1"),
         real("rep4", "share of repeated 4-grams", "0 to 1"),
         real("relevance", "R: scaled prompt-response cosine", "0 to 1"),
+        real("mattr", "moving-average type-token ratio", "0 to 1"),
         real("sample_diversity", "MATTR * (1 - rep4)", "0 to 1"),
-        text("reason", "why a value is NULL"),
+        real("n_words", "length of the response", "words"),
         text("metric_version", "version of the formulas"),
     ),
 )  # fmt: skip
@@ -84,10 +109,14 @@ CORPUS_METRICS = Table(
         real("success", "S: mean probability of violation", "0 to 1"),
         real("success_rate", "share of responses above .5", "0 to 1"),
         real("coherence", "C: mean coherence", "0 to 1"),
+        real("fluency", "mean fluency", "0 to 1"),
+        real("relevance", "mean relevance", "0 to 1"),
+        real("rep4", "mean share of repeated 4-grams", "0 to 1"),
+        real("mattr", "mean type-token ratio", "0 to 1"),
         real("sample_diversity", "mean lexical diversity within responses", "0 to 1"),
-        real("vendi", "Vs: ln Vendi / ln m, mean over subsamples of size m", "0 to 1"),
+        real("vendi", "effective number of distinct responses, mean over subsamples of size m", "1 to m"),
         real("self_bleu", "self-BLEU-4 over the same subsamples", "0 to 1, high = alike"),
-        real("set_diversity", "sqrt(Vs * (1 - self-BLEU))", "0 to 1"),
+        real("set_diversity", "sqrt(ln vendi / ln m * (1 - self_bleu))", "0 to 1"),
         real("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
         real("hm", "harmonic mean of S, C, D", "0 to 1"),
         real("hm_sc", "harmonic mean of S, C", "0 to 1"),
@@ -97,9 +126,9 @@ CORPUS_METRICS = Table(
         real("gm_sc", "geometric mean of S, C", "0 to 1"),
         real("min", "least of S, C, D", "0 to 1"),
         real("min_sc", "least of S, C", "0 to 1"),
-        real("mean_length", "mean response length", "tokens"),
+        real("mean_length", "mean response length", "words"),
         count("n", "responses in the corpus"),
-        count("n_null", "responses without a verdict or a likelihood"),
+        count("n_null", "responses without a verdict of the judge"),
         count("m", "subsample size of the set metrics; compare values of the same m only", "texts"),
         text("metric_version", "version of the formulas"),
         text("reason", "why a value is NULL"),
@@ -118,6 +147,7 @@ DETECTOR_METRICS = Table(
         count("n_positives", "training positives after near-duplicates of the test set were removed"),
         count("n_negatives", "training negatives"),
         count("seeds", "training seeds the values are means over"),
+        real("validation_auroc", "AUROC on the validation split; choose with this one, report auroc", "0 to 1"),
         *interval("auroc", "area under the ROC curve", "0 to 1"),
         *interval("auprc", "average precision; chance level is the prevalence", "0 to 1"),
         *interval("tpr_at_1_fpr", "true-positive rate at 1 % false positives", "0 to 1"),
@@ -128,10 +158,13 @@ DETECTOR_METRICS = Table(
         real("p", "two-sided p-value of difference", "0 to 1"),
         *interval("difference_best", "AUROC minus that of the best prompt", "-1 to 1"),
         real("p_best", "two-sided p-value of difference_best", "0 to 1"),
+        text("best_prompted_id", "configuration of the best prompt, chosen on the validation split"),
         count("duplicates_removed", "training rows too like a test row, removed"),
+        real("duplicate_share", "share of the positives that this is", "0 to 1"),
+        real("positive_share", "share of positives in the training set", "0 to 1"),
         real("length_auroc", "audit: AUROC of text length alone", "0 to 1"),
         real("generator_auroc", "audit: AUROC of telling the source of the positives apart", "0 to 1"),
-        text("flags", "audits above their gate, separated by commas; NULL where none"),
+        text("flags", "audits above their gate, separated by commas; empty where none"),
     ),
 )  # fmt: skip
 
@@ -141,6 +174,7 @@ DETECTOR_SCORES = Table(
         *identity(), *_DETECTOR,
         count("detector_seed", "training seed", "number, from 0", key=True),
         text("test_id", "row of the concept's test set", key=True),
+        text("split", "validation or test"),
         text("group", "prompt group of the test text"),
         count("label", "1 violating, 0 not", "0 or 1"),
         real("score", "probability of violation", "0 to 1"),
@@ -174,6 +208,7 @@ ABOUT = Table(
 )  # fmt: skip
 
 LINE = (
-    CONTRASTIVE_PAIRS, STEERING_VECTORS, RESPONSES, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_SCORES, RUNS,
+    CONTRASTIVE_PAIRS, STEERING_VECTORS, JUDGES, RESPONSES, CORPORA, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS,
+    DETECTOR_METRICS, DETECTOR_SCORES, RUNS,
     ABOUT,
 )  # fmt: skip

@@ -1,14 +1,15 @@
--- Every trained detector beside the metrics of the corpus it learned from; ranks among the steered configurations alone.
+-- Every trained detector beside the metrics of the corpus it learned from; the real arm has no corpus.
 CREATE VIEW leaderboard AS
 SELECT
     d.study, d.concept, d.configuration_id, d.model, d.method, d.layer, d.strength, d.template, d.seed, d.arm, d.detector,
-    c.success, c.coherence, c.diversity, c.hm, c.hm_sc,
-    d.auroc, d.auroc_lo, d.auroc_hi,
+    c.success, c.coherence, c.diversity, c.hm, c.hm_sc, c.mean_length, g.displacement, g.kl,
+    d.validation_auroc, d.auroc, d.auroc_lo, d.auroc_hi,
     d.difference, d.difference_lo, d.difference_hi, d.p,
-    d.difference_best, d.difference_best_lo, d.difference_best_hi,
+    d.difference_best, d.difference_best_lo, d.difference_best_hi, d.p_best,
     d.flags,
-    CASE WHEN d.arm = 'steered' AND d.auroc IS NOT NULL THEN rank() OVER (by_arm ORDER BY d.auroc DESC NULLS LAST) END AS auroc_rank,
-    CASE WHEN d.arm = 'steered' AND c.hm IS NOT NULL THEN rank() OVER (by_arm ORDER BY c.hm DESC NULLS LAST) END AS hm_rank
+    CASE WHEN d.auroc IS NOT NULL THEN rank() OVER (by_arm ORDER BY d.auroc DESC NULLS LAST) END AS rank,
+    CASE WHEN c.hm IS NOT NULL THEN rank() OVER (by_arm ORDER BY c.hm DESC NULLS LAST) END AS hm_rank
 FROM detector_metrics AS d
 LEFT JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.configuration_id
+LEFT JOIN corpora AS g ON g.study = d.study AND g.configuration_id = d.configuration_id
 WINDOW by_arm AS (PARTITION BY d.study, d.concept, d.detector, d.arm);

@@ -13,3 +13,11 @@ CREATE MACRO fisher_mean(correlations, sizes) AS
             / list_sum(list_transform(sizes, lambda n: n - 3))
         )
     END;
+
+-- What every study of steered configurations counts: no baselines, no random directions, no strength of 0.
+CREATE MACRO is_steered(arm, strength) AS arm = 'steered' AND coalesce(strength <> 0, true);
+
+-- Ends of Wilson's 95 % interval of a share, for independent trials.
+CREATE MACRO wilson_end(wins, n, side) AS
+    (wins + 1.959963984540054 ** 2 / 2 + side * 1.959963984540054 * sqrt(wins * (n - wins) / n + 1.959963984540054 ** 2 / 4))
+    / (n + 1.959963984540054 ** 2);

@@ -2,14 +2,17 @@
 -- Ties share their mean rank, as in scipy.stats.spearmanr. A constant column has no correlation: NULL with a reason.
 CREATE VIEW metric_auroc_correlation AS
 WITH unit AS (
-    SELECT d.study, d.concept, d.detector, d.auroc, d.strength, c.* EXCLUDE (study, concept, configuration_id, model, method, layer, strength,
-           template, seed, n, n_null, m, metric_version, reason)
+    SELECT d.study, d.concept, d.detector, d.auroc, d.strength, c.* EXCLUDE (study, concept, strength)
     FROM detector_metrics AS d
     JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.configuration_id
-    WHERE d.arm = 'steered' AND d.auroc IS NOT NULL
+    WHERE is_steered(d.arm, d.strength) AND d.auroc IS NOT NULL
 ),
 long AS (
-    UNPIVOT unit ON COLUMNS(* EXCLUDE (study, concept, detector, auroc)) INTO NAME metric VALUE value
+    SELECT study, concept, detector, auroc, metric, value FROM (
+        UNPIVOT unit ON success, success_rate, coherence, diversity, sample_diversity, set_diversity, vendi, self_bleu,
+            hm, hm_sc, am, am_sc, gm, gm_sc, "min", min_sc, strength, mean_length
+        INTO NAME metric VALUE value
+    )
 ),
 ranked AS (
     SELECT *,
@@ -19,22 +22,26 @@ ranked AS (
             + (count(*) OVER (PARTITION BY study, concept, detector, metric, auroc) - 1) / 2.0 AS auroc_rank
     FROM long
 ),
-per_concept AS (
+counted AS (
     SELECT study, concept, detector, metric, count(*) AS n,
-        CASE WHEN count(*) >= 3 AND min(value) < max(value) AND min(auroc) < max(auroc) THEN bounded_corr(auroc_rank, value_rank) END AS spearman,
-        CASE WHEN count(*) >= 3 AND min(value) < max(value) AND min(auroc) < max(auroc) THEN bounded_corr(auroc, value) END AS pearson,
         CASE
             WHEN count(*) < 3 THEN 'fewer than 3 configurations'
             WHEN min(value) = max(value) THEN 'the metric is constant'
             WHEN min(auroc) = max(auroc) THEN 'AUROC is constant'
-        END AS reason
+        END AS reason,
+        bounded_corr(auroc_rank, value_rank) AS spearman,
+        bounded_corr(auroc, value) AS pearson
     FROM ranked GROUP BY ALL
+),
+per_concept AS (
+    SELECT * REPLACE (CASE WHEN reason IS NULL THEN spearman END AS spearman, CASE WHEN reason IS NULL THEN pearson END AS pearson)
+    FROM counted
 ),
 pooled AS (
     SELECT study, 'pooled' AS concept, detector, metric, sum(n)::BIGINT AS n,
         fisher_mean(list(spearman ORDER BY concept), list(n ORDER BY concept)) AS spearman,
         fisher_mean(list(pearson ORDER BY concept), list(n ORDER BY concept)) AS pearson
-    FROM per_concept WHERE n > 3 AND spearman IS NOT NULL GROUP BY ALL
+    FROM per_concept WHERE n > 3 AND reason IS NULL GROUP BY ALL
 ),
 points AS (
     SELECT * FROM per_concept
@@ -42,7 +49,13 @@ points AS (
     SELECT *, CASE WHEN spearman IS NULL THEN 'perfect correlations of opposite sign' END AS reason FROM pooled
 )
 SELECT
-    points.study, points.concept, points.detector, points.metric, points.n,
-    points.spearman, stored.spearman_lo, stored.spearman_hi, stored.kendall, points.pearson, points.reason
+    study, concept, detector, metric, coalesce(points.n, stored.n) AS n,
+    coalesce(points.spearman, stored.spearman) AS spearman, stored.spearman_lo, stored.spearman_hi,
+    stored.cluster_lo, stored.cluster_hi, stored.p_permutation,
+    stored.kendall, stored.kendall_lo, stored.kendall_hi,
+    coalesce(points.pearson, stored.pearson) AS pearson, stored.pearson_lo, stored.pearson_hi,
+    stored.partial, stored.partial_lo, stored.partial_hi,
+    coalesce(points.reason, CASE WHEN points.n IS NULL THEN stored.reason END) AS reason
 FROM points
-LEFT JOIN stored.metric_auroc_correlation AS stored USING (study, concept, detector, metric);
+-- Differences of two correlations stand in the stored table alone.
+FULL JOIN stored.metric_auroc_correlation AS stored USING (study, concept, detector, metric);

@@ -2,7 +2,7 @@
 CREATE VIEW narrow_band AS
 WITH unit AS (
     SELECT study, concept, detector, configuration_id, difference, success, coherence, diversity
-    FROM leaderboard WHERE arm = 'steered' AND difference IS NOT NULL
+    FROM leaderboard WHERE is_steered(arm, strength) AND difference IS NOT NULL
 ),
 long AS (
     UNPIVOT unit ON success, coherence, diversity INTO NAME metric VALUE value
@@ -14,8 +14,10 @@ counted AS (
     SELECT * FROM cut
     UNION ALL BY NAME
     SELECT * REPLACE ('pooled' AS concept) FROM cut
+),
+shares AS (
+    SELECT study, concept, detector, metric, tercile,
+        min(value) AS lowest, max(value) AS highest, count(*) AS n, count(*) FILTER (difference > 0) AS wins
+    FROM counted GROUP BY study, concept, detector, metric, tercile
 )
-SELECT study, concept, detector, metric, tercile,
-    min(value) AS lowest, max(value) AS highest,
-    count(*) AS n, count(*) FILTER (difference > 0) AS wins, avg((difference > 0)::INT) AS share_wins
-FROM counted GROUP BY study, concept, detector, metric, tercile;
+SELECT *, wins / n AS share_wins, wilson_end(wins, n, -1) AS share_wins_lo, wilson_end(wins, n, 1) AS share_wins_hi FROM shares;

@@ -1,27 +1,37 @@
--- What a choice without the test set costs: AUROC of the best steered configuration minus AUROC of the chosen one.
--- random: the mean over all; default_strength: the mean over each model's, method's and layer's middle strength.
+-- What a choice without the test set costs: AUROC of the best steered configuration minus AUROC of the chosen one, per model and over all.
+-- random: the mean over all; strongest and default_strength: the mean over each model's, method's and layer's greatest and (lower)
+-- middle strength.
 CREATE VIEW regret AS
-WITH unit AS (
-    SELECT study, concept, detector, configuration_id, model, method, layer, strength, auroc, hm, hm_sc, success, coherence, diversity
-    FROM leaderboard WHERE arm = 'steered' AND auroc IS NOT NULL
+WITH steered AS (
+    SELECT study, concept, detector, configuration_id, model, method, layer, strength, auroc, hm, hm_sc, success, coherence, diversity,
+        quantile_disc(strength, 0.5) OVER dial AS middle, max(strength) OVER dial AS greatest
+    FROM leaderboard WHERE is_steered(arm, strength) AND auroc IS NOT NULL
+    WINDOW dial AS (PARTITION BY study, concept, detector, model, method, layer)
+),
+unit AS (
+    SELECT * FROM steered
+    UNION ALL BY NAME
+    SELECT * REPLACE ('all' AS model) FROM steered
 ),
 best AS (
-    SELECT study, concept, detector, configuration_id AS best_configuration_id, auroc AS best_auroc
-    FROM unit QUALIFY row_number() OVER (PARTITION BY study, concept, detector ORDER BY auroc DESC, configuration_id) = 1
+    SELECT study, concept, detector, model, configuration_id AS best_configuration_id, auroc AS best_auroc,
+        count(*) OVER (PARTITION BY study, concept, detector, model) AS n
+    FROM unit QUALIFY row_number() OVER (PARTITION BY study, concept, detector, model ORDER BY auroc DESC, configuration_id) = 1
 ),
 long AS (
     UNPIVOT unit ON hm, hm_sc, success, coherence, diversity INTO NAME rule VALUE value
 ),
-middle AS (
-    SELECT *, quantile_disc(strength, 0.5) OVER (PARTITION BY study, concept, detector, model, method, layer) AS middle_strength FROM unit
-),
 chosen AS (
-    SELECT study, concept, detector, rule, configuration_id, auroc
-    FROM long QUALIFY row_number() OVER (PARTITION BY study, concept, detector, rule ORDER BY value DESC, configuration_id) = 1
+    SELECT study, concept, detector, model, rule, configuration_id, auroc
+    FROM long QUALIFY row_number() OVER (PARTITION BY study, concept, detector, model, rule ORDER BY value DESC, configuration_id) = 1
     UNION ALL
-    SELECT study, concept, detector, 'random', NULL, avg(auroc) FROM unit GROUP BY ALL
+    SELECT study, concept, detector, model, 'random', NULL, avg(auroc) FROM unit GROUP BY study, concept, detector, model
     UNION ALL
-    SELECT study, concept, detector, 'default_strength', NULL, avg(auroc) FROM middle WHERE strength = middle_strength GROUP BY ALL
+    SELECT study, concept, detector, model, 'strongest', NULL, avg(auroc) FROM unit WHERE strength = greatest
+    GROUP BY study, concept, detector, model
+    UNION ALL
+    SELECT study, concept, detector, model, 'default_strength', NULL, avg(auroc) FROM unit WHERE strength = middle
+    GROUP BY study, concept, detector, model
 )
-SELECT study, concept, detector, rule, configuration_id, auroc, best_configuration_id, best_auroc, best_auroc - auroc AS regret
-FROM chosen JOIN best USING (study, concept, detector);
+SELECT study, concept, detector, model, rule, n, configuration_id, auroc, best_configuration_id, best_auroc, best_auroc - auroc AS regret
+FROM chosen JOIN best USING (study, concept, detector, model);

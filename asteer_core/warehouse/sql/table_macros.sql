@@ -1,6 +1,6 @@
 -- The k best steered configurations of a concept by AUROC: FROM best_configurations('toxicity', 5).
 CREATE MACRO best_configurations(wanted_concept, k) AS TABLE
-SELECT * FROM leaderboard WHERE concept = wanted_concept AND arm = 'steered' AND auroc_rank <= k ORDER BY study, detector, auroc_rank;
+SELECT * FROM leaderboard WHERE concept = wanted_concept AND arm = 'steered' AND rank <= k ORDER BY study, detector, rank;
 
 -- One method's curves for a concept: FROM strength_curve('toxicity', 'caa').
 CREATE MACRO strength_curve(wanted_concept, wanted_method) AS TABLE

@@ -37,7 +37,8 @@ def detected(row: dict, arm: str, rng: np.random.Generator) -> dict:
     difference = auroc - 0.7
     values = {"auroc": auroc, "auroc_lo": auroc - 0.03, "auroc_hi": auroc + 0.03, "difference": difference}
     ends = {"difference_lo": difference - 0.05, "difference_hi": difference + 0.05, "p": float(rng.random() ** 3 * 0.3), "seeds": 3}
-    return row | values | ends | {"arm": arm, "detector": "embedding", "n_positives": 8, "n_negatives": 8}
+    best = {"difference_best": difference - 0.04, "difference_best_lo": difference - 0.09, "p_best": None if rng.random() < 0.2 else 0.01}
+    return row | values | ends | best | {"arm": arm, "detector": "embedding", "n_positives": 8, "n_negatives": 8}
 
 
 def write_partition(store: Store, study: str, configuration: Configuration, arm: str, rng: np.random.Generator) -> None:
@@ -72,8 +73,17 @@ def store(written, tmp_path) -> Store:
     return Store(shutil.copytree(written.root, tmp_path / "it's a [store] *?"))
 
 
+@pytest.fixture(scope="session")
+def shared_warehouse(written, tmp_path_factory):
+    """A warehouse for tests that only read."""
+    path = tmp_path_factory.mktemp("warehouse") / "warehouse.duckdb"
+    publish({"demo": written.root}, path)
+    return path
+
+
 @pytest.fixture
 def warehouse(store, tmp_path):
+    """A warehouse of the test's own, over its own store."""
     path = tmp_path / "warehouse.duckdb"
     publish({"demo": store.root}, path)
     return path

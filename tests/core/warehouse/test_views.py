@@ -5,11 +5,17 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from asteer_core.analysis import beats_prompting, correlations, narrow_band, regret
 from asteer_core.types import Configuration
-from asteer_core.warehouse import Store, publish, query
+from asteer_core.warehouse import Store, publish, query, table
 from tests.core.warehouse.conftest import detected, frame_of, identity_of
 
 TIGHT = {"rel": 0, "abs": 1e-9}
+
+
+@pytest.fixture
+def warehouse(shared_warehouse):
+    return shared_warehouse
 
 
 def units(warehouse) -> pl.DataFrame:
@@ -38,6 +44,43 @@ def test_the_pooled_correlation_is_the_mean_of_fisher_z(warehouse):
     assert pooled["n"] == parts["n"].sum()
     for name in ("spearman", "pearson"):
         assert pooled[name] == pytest.approx(np.tanh(np.average(np.arctanh(parts[name].to_numpy()), weights=weights)), **TIGHT)
+
+
+def frame_for_analysis(warehouse) -> pl.DataFrame:
+    metrics = query("FROM corpus_metrics", warehouse).drop("study", "concept", "model", "method", "layer", "strength", "template", "seed")
+    board = query("FROM leaderboard", warehouse)
+    return board.join(metrics.drop(set(board.columns) & set(metrics.columns) - {"configuration_id"}), on="configuration_id", how="left")
+
+
+@pytest.mark.parametrize(
+    ("name", "compute"),
+    [
+        ("metric_auroc_correlation", lambda frame: correlations(frame, n_boot=2)),
+        ("beats_prompting", lambda frame: beats_prompting(frame, n_boot=2)),
+        ("regret", regret),
+        ("narrow_band", narrow_band),
+    ],
+)
+def test_sql_and_python_agree(warehouse, name, compute):
+    expected = compute(frame_for_analysis(warehouse))
+    if name in ("metric_auroc_correlation", "regret"):
+        # Python has a row with a reason also where a metric is NULL throughout.
+        expected = expected.filter(pl.col("reason").is_null())
+    found = query(f"FROM {name}", warehouse)
+    keys = list(table(name).keys)
+    shared = [column for column in found.columns if column in expected.columns and column not in keys]
+    both = expected.join(found, on=keys, how="left", suffix="_sql")
+    assert both.height == expected.height > 0
+    for column in shared:
+        # Resampled intervals come from the stored table, which this store lacks.
+        if found[column].null_count() == found.height:
+            continue
+        ours, theirs = both[f"{column}_sql"], both[column]
+        assert ours.is_null().equals(theirs.is_null()), column
+        if ours.dtype == pl.Float64:
+            assert (ours - theirs).abs().max() <= 1e-9, column
+        else:
+            assert ours.to_list() == theirs.to_list(), column
 
 
 def write_metric(root, values_by_concept: dict[str, list[float]], aurocs: list[float]) -> None:
@@ -106,15 +149,15 @@ def test_the_three_shares_equal_numpy_and_scipy(warehouse, concept):
     assert row["share_wins"] == pytest.approx((difference > 0).mean(), **TIGHT)
     assert row["share_interval"] == pytest.approx((difference - 0.05 > 0).mean(), **TIGHT)
     assert row["share_significant"] == pytest.approx(((adjusted <= 0.05) & (difference > 0)).mean(), **TIGHT)
-    assert row["best_difference"] == pytest.approx(difference.max(), **TIGHT)
+    assert row["largest_difference"] == pytest.approx(difference.max(), **TIGHT)
     assert 0 < row["share_significant"] < row["share_wins"], "the rows are such that the shares differ"
 
 
 def test_regret_is_measured_from_the_best_configuration(warehouse):
     frame = units(warehouse).filter(pl.col("concept") == "toxicity")
     chosen = frame.drop_nulls("hm").sort(["hm", "configuration_id"], descending=[True, False]).row(0, named=True)
-    rows = {row["rule"]: row for row in query("FROM regret WHERE concept = 'toxicity'", warehouse).iter_rows(named=True)}
-    assert set(rows) == {"hm", "success", "coherence", "diversity", "random", "default_strength"}, "hm_sc is NULL throughout"
+    rows = {row["rule"]: row for row in query("FROM regret WHERE concept = 'toxicity' AND model = 'all'", warehouse).iter_rows(named=True)}
+    assert set(rows) == {"hm", "success", "coherence", "diversity", "random", "strongest", "default_strength"}, "hm_sc is NULL throughout"
     assert rows["hm"]["configuration_id"] == chosen["configuration_id"]
     assert rows["hm"]["regret"] == pytest.approx(frame["auroc"].max() - chosen["auroc"], **TIGHT)
     assert rows["random"]["auroc"] == pytest.approx(frame["auroc"].mean(), **TIGHT)
@@ -133,11 +176,12 @@ def test_terciles_cover_every_configuration_once(warehouse):
     assert pooled["n"].sum() == 32
 
 
-def test_the_leaderboard_ranks_the_steered_alone(warehouse):
+def test_the_leaderboard_ranks_within_an_arm(warehouse):
     frame = query("FROM leaderboard WHERE concept = 'evasion' ORDER BY auroc DESC", warehouse)
     steered = frame.filter(pl.col("arm") == "steered")
-    assert steered["auroc_rank"].to_list() == [int(rank) for rank in stats.rankdata(-steered["auroc"].to_numpy(), "min")]
-    assert frame.filter(pl.col("arm") != "steered")["auroc_rank"].null_count() == 2
+    assert steered["rank"].to_list() == [int(rank) for rank in stats.rankdata(-steered["auroc"].to_numpy(), "min")]
+    assert frame.filter(pl.col("arm") != "steered")["rank"].to_list() == [1, 1]
+    assert steered["hm_rank"].null_count() == 4, "HM is NULL at the highest strength"
 
 
 def test_a_row_without_a_corpus_stands_in_the_leaderboard(store, tmp_path, rng):
