@@ -1,8 +1,16 @@
 """What every test may use: a seeded generator and the settings of hypothesis."""
 
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from asteer_core.paths import data_root
+from asteer_core.study import Study, parse_study
 
 # Deadlines fail on a loaded machine, not on wrong code; derandomised, since a test that fails must fail again.
 settings.register_profile("asteer", deadline=None, derandomize=True)
@@ -12,3 +20,47 @@ settings.load_profile("asteer")
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+ROWS = {"pairs.jsonl": 30, "prompts.jsonl": 40, "judge.jsonl": 60, "real.jsonl": 40}
+"""Rows kept per split and label: enough for every stage, few enough for seconds."""
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the shipped models and the first rows of two shipped concepts."""
+    root = tmp_path_factory.mktemp("data")
+    shipped = data_root()
+    (root / "models").symlink_to(shipped / "models")
+    shutil.copy(shipped / "models.yaml", root)
+    for concept in ("toxicity", "evasion"):
+        folder = root / "concepts" / concept
+        folder.mkdir(parents=True)
+        shutil.copy(shipped / "concepts" / concept / "concept.yaml", folder)
+        for file, limit in ROWS.items():
+            rows = [json.loads(line) for line in (shipped / "concepts" / concept / file).read_text().splitlines()]
+            seen: Counter[tuple[str, int | None]] = Counter()
+            kept = []
+            for row in rows:
+                seen[row["split"], row.get("label")] += 1
+                if seen[row["split"], row.get("label")] <= limit:
+                    kept.append(json.dumps(row) + "\n")
+            (folder / file).write_text("".join(kept))
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_study() -> Study:
+    """Two concepts, one shipped model, four configurations and every baseline."""
+    value = {
+        "name": "small",
+        "concepts": ["toxicity", "evasion"],
+        "models": ["neox-2m"],
+        "grid": [{"method": "caa", "layers": [1], "strengths": [0.4]}, {"method": "angular", "layers": [1], "strengths": [0.5]}],
+        "controls": {"random": {"layers": [1], "strengths": [0.4]}, "templates": 2},
+        "sampling": {"max_new_tokens": 24},
+        "size": {"prompts": 16},
+        "metrics": {"m": 8, "subsamples": 4},
+        "detectors": {"seeds": 2, "bootstrap": 50},
+    }
+    return parse_study(value, "small")

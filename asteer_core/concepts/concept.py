@@ -141,7 +141,9 @@ def _refuse_missing_classes(folder: Path, frames: dict[str, pl.DataFrame]) -> No
     for split, labels in _NEEDED.items():
         for label in labels:
             if real.filter((pl.col("split") == split) & (pl.col("label") == label)).is_empty():
-                raise DataError(f"{folder / REAL.name}: split {split!r} has no row with label {label}; detectors cannot be trained or tested without")
+                raise DataError(
+                    f"{folder / REAL.name}: split {split!r} has no row with label {label}; detectors cannot be trained or tested without"
+                )
     if judge["label"].n_unique() < 2:
         raise DataError(f"{folder / JUDGE.name}: all labels are {judge['label'][0]}; the judge needs violating and compliant rows")
     for split in PAIRS.splits:

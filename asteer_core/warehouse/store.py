@@ -89,6 +89,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again") from None
+        raise StoreError(
+            f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""What a stage says of one finished partition, and how failures of some partitions let the others go on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from asteer_core.errors import AsteerError
+
+
+@dataclass(frozen=True)
+class Done:
+    """One finished partition.
+
+    Attributes:
+        concept: the concept, or '' for an unpartitioned stage.
+        key: model, vector or configuration key; None where the stage is partitioned by concept alone or not at all.
+        rows: rows written.
+        reused: a stored result computed from the same inputs was found and kept.
+        metadata: figures to show beside the partition.
+        samples: a few rows with generated text, which is untrusted: escape it wherever it is shown.
+        curve: a small picture as data: {"x": [...], "y": [...], "label": ...}.
+    """
+
+    concept: str
+    key: str | None
+    rows: int
+    reused: bool = False
+    metadata: dict[str, int | float | str | None] = field(default_factory=dict)
+    samples: tuple[dict[str, Any], ...] = ()
+    curve: dict[str, Any] | None = None
+
+
+class PartialFailure(AsteerError):
+    """Some partitions failed; the others are stored.
+
+    Attributes:
+        failures: (concept, key) -> what went wrong there.
+    """
+
+    def __init__(self, stage: str, failures: dict[tuple[str, str | None], str]) -> None:
+        self.failures = failures
+        lines = [f"{concept}{f', {key}' if key else ''}: {message}" for (concept, key), message in failures.items()]
+        super().__init__(f"{stage}: {len(failures)} partitions failed, the others are stored:\n  " + "\n  ".join(lines))
+
+
+class Failures:
+    """Collects the failures of a stage, so that one broken partition does not stop the rest."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._found: dict[tuple[str, str | None], str] = {}
+
+    def add(self, concept: str, key: str | None, error: AsteerError) -> None:
+        """Note that one partition failed."""
+        self._found[concept, key] = str(error)
+
+    def __contains__(self, partition: tuple[str, str | None]) -> bool:
+        return partition in self._found
+
+    def raise_if_any(self) -> None:
+        """Raise what was collected.
+
+        Raises:
+            PartialFailure: at least one partition failed.
+        """
+        if self._found:
+            raise PartialFailure(self._stage, self._found)
+
+
+def run_all(stage: Iterable[Done]) -> list[Done]:
+    """Return everything a stage yields; for notebooks and tests."""
+    return list(stage)
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield (concept, keys) with the keys in their order."""
+    by_concept: dict[str, list[str]] = {}
+    for concept, key in pairs:
+        by_concept.setdefault(concept, []).append(key)
+    yield from by_concept.items()

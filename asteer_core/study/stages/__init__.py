@@ -1,0 +1,31 @@
+"""The stages of the line, in order. Each is a generator that adopts what is stored and yields a `Done` per partition.
+
+One file per stage. A stage reads tables of earlier stages from the store, and nothing else of them.
+"""
+
+from asteer_core.study.stages.analysis import leaderboard, metric_auroc_correlation
+from asteer_core.study.stages.corpora import baseline_corpora, steered_corpora
+from asteer_core.study.stages.detectors import baseline_detectors, detectors
+from asteer_core.study.stages.judges import judges
+from asteer_core.study.stages.measurements import baseline_measurements, measurements
+from asteer_core.study.stages.metrics import baseline_metrics, corpus_metrics
+from asteer_core.study.stages.prompts import contrastive_prompts
+from asteer_core.study.stages.vectors import steering_vectors
+from asteer_core.study.stages.warehouse import warehouse
+
+__all__ = [
+    "baseline_corpora",
+    "baseline_detectors",
+    "baseline_measurements",
+    "baseline_metrics",
+    "contrastive_prompts",
+    "corpus_metrics",
+    "detectors",
+    "judges",
+    "leaderboard",
+    "measurements",
+    "metric_auroc_correlation",
+    "steered_corpora",
+    "steering_vectors",
+    "warehouse",
+]

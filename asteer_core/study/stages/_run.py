@@ -1,0 +1,115 @@
+"""The frame of every partitioned stage: adopt what is stored and current, make the rest, report each partition once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asteer_core.errors import AsteerError, StoreError
+from asteer_core.study.done import Done, Failures
+from asteer_core.study.workspace import Workspace
+from asteer_core.types import Configuration
+
+Partition = tuple[str, str | None]
+Frames = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one stage makes its partitions.
+
+    Attributes:
+        name: stage and asset name.
+        table: the table whose file marks a partition as finished; it is written last.
+        content_key: (workspace, concept, key) -> hash of everything the partition is computed from.
+        produce: (workspace, partitions, failures) -> (partition, its tables) as they finish; broken partitions go to failures.
+        summarise: (stored frame) -> fields of `Done` beyond partition and rows.
+        artifact: (workspace, concept, key) -> a file that belongs to the partition beside its tables.
+    """
+
+    name: str
+    table: str
+    content_key: Callable[[Workspace, str, str | None], str]
+    produce: Callable[[Workspace, list[Partition], Failures], Iterator[tuple[Partition, Frames]]]
+    summarise: Callable[[pl.DataFrame], dict[str, Any]] = lambda frame: {}
+    artifact: Callable[[Workspace, str, str | None], Path] | None = None
+
+    def run(self, ws: Workspace, partitions: Iterable[Partition]) -> Iterator[Done]:
+        """Yield a `Done` for each partition, stored ones first.
+
+        Raises:
+            PartialFailure: some partitions failed; raised after all the others are stored and yielded.
+        """
+        failures, keys = Failures(self.name), {}
+        todo: list[Partition] = []
+        for partition in partitions:
+            try:
+                keys[partition] = self.content_key(ws, *partition)
+            except AsteerError as error:
+                failures.add(*partition, error)
+                continue
+            if self._stored(ws, partition) == keys[partition]:
+                yield self._done(ws, partition, reused=True)
+            else:
+                todo.append(partition)
+        if todo:
+            for partition, frames in self.produce(ws, todo, failures):
+                for table, frame in sorted(frames.items(), key=lambda item: item[0] == self.table):
+                    ws.store.write(table, frame, keys[partition], *partition)
+                yield self._done(ws, partition, reused=False)
+        failures.raise_if_any()
+
+    def _stored(self, ws: Workspace, partition: Partition) -> str | None:
+        # A table row whose artifact somebody deleted is not a result.
+        if self.artifact and not self.artifact(ws, *partition).is_file():
+            return None
+        return ws.store.content_key(self.table, *partition)
+
+    def _done(self, ws: Workspace, partition: Partition, *, reused: bool) -> Done:
+        frame = ws.store.read(self.table, *partition)
+        return Done(*partition, rows=frame.height, reused=reused, **self.summarise(frame))
+
+
+def upstream(ws: Workspace, table: str, concept: str, key: str | None) -> str:
+    """Return the content key of a stored input.
+
+    Raises:
+        StoreError: it is not there; the message says what to materialise.
+    """
+    found = ws.store.content_key(table, concept, key)
+    if found is None:
+        raise StoreError(
+            f"its input {table} ({concept}{f', {key}' if key else ''}) is not there; materialise it first, or run the whole study"
+        )
+    return found
+
+
+def identity(ws: Workspace, configuration: Configuration) -> dict[str, pl.Expr]:
+    """Return the columns that every row of a configuration carries, as literals."""
+    return {
+        "study": pl.lit(ws.study.name),
+        "concept": pl.lit(configuration.concept),
+        "configuration_id": pl.lit(configuration.id),
+        "model": pl.lit(configuration.model),
+        "method": pl.lit(configuration.method),
+        "layer": pl.lit(configuration.layer, pl.Int64),
+        "strength": pl.lit(configuration.strength, pl.Float64),
+        "template": pl.lit(configuration.template, pl.String),
+        "seed": pl.lit(configuration.seed, pl.Int64),
+    }
+
+
+IDENTITY = ("study", "concept", "configuration_id", "model", "method", "layer", "strength", "template", "seed")
+
+
+def tag(ws: Workspace, configuration: Configuration, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return `frame` with the identity columns in front."""
+    return frame.with_columns(**identity(ws, configuration)).select(*IDENTITY, *frame.columns)
+
+
+def by_configuration(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield (configuration id, its rows) in the order of first appearance."""
+    for (name,), rows in frame.group_by("configuration_id", maintain_order=True):
+        yield str(name), rows

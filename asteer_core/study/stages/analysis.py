@@ -1,0 +1,59 @@
+"""Analysis: the leaderboard, which metric predicts AUROC, who beats prompting, what a choice by metric costs; and the warehouse."""
+
+from collections.abc import Callable, Iterator
+
+import polars as pl
+
+from asteer_core.analysis import POOLED, beats_prompting, correlations, regret
+from asteer_core.analysis import leaderboard as ranked
+from asteer_core.errors import StoreError
+from asteer_core.study.done import Done
+from asteer_core.study.workspace import Workspace
+from asteer_core.types import fingerprint
+
+VERSION = 1
+
+
+def leaderboard(ws: Workspace) -> Iterator[Done]:
+    """Yield one `Done`: every configuration of the plan with metrics, AUROC and its difference to prompting, best first."""
+    frame = _keep(ws, "leaderboard", lambda: _leaderboard(ws))
+    headline = frame.filter((pl.col("arm") == "steered") & (pl.col("detector") == ws.study.detectors.kinds[0]))
+    best = headline.sort("auroc", descending=True, nulls_last=True).row(0, named=True)
+    yield Done(
+        "", None, frame.height, metadata={"configurations": headline.height, "best": best["configuration_id"], "best_auroc": best["auroc"]}
+    )
+
+
+def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
+    """Yield one `Done`: correlation of each metric with AUROC; `beats_prompting` and `regret` are written beside it."""
+    board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")
+    rng = ws.rng("analysis")
+    tables: dict[str, Callable[[], pl.DataFrame]] = {
+        "beats_prompting": lambda: beats_prompting(board, rng),
+        "regret": lambda: regret(board),
+        "metric_auroc_correlation": lambda: correlations(board, rng=rng),
+    }
+    frames = {name: _keep(ws, name, make) for name, make in tables.items()}
+    found = frames["metric_auroc_correlation"]
+    pooled = found.filter((pl.col("concept") == POOLED) & (pl.col("detector") == ws.study.detectors.kinds[0]))
+    yield Done("", None, found.height, metadata={f"spearman_{row['metric']}": row["spearman"] for row in pooled.rows(named=True)})
+
+
+def _keep(ws: Workspace, table: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    frame = make()
+    ws.store.write(table, frame, _key(ws))
+    return frame
+
+
+def _key(ws: Workspace) -> str:
+    present = [*ws.plan.pairs, *ws.plan.cells]
+    keys = [ws.store.content_key(table, *partition) for table in ("corpus_metrics", "detector_metrics") for partition in present]
+    return fingerprint(["analysis", VERSION, keys])
+
+
+def _leaderboard(ws: Workspace) -> pl.DataFrame:
+    partitions = [*ws.plan.pairs, *ws.plan.cells]
+    metrics, quality, corpora = (ws.store.read_many(table, partitions) for table in ("corpus_metrics", "detector_metrics", "corpora"))
+    if metrics.is_empty() or quality.is_empty():
+        raise StoreError("leaderboard: no configuration has metrics and a detector yet; materialise corpus_metrics and detectors first")
+    return ranked(metrics.join(corpora.select("configuration_id", "displacement", "kl"), on="configuration_id", how="left"), quality)

@@ -1,0 +1,231 @@
+"""Corpora: the replies of the unsteered, prompted and steered model, many configurations in one batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import polars as pl
+
+from asteer_core.errors import AsteerError, ModelError
+from asteer_core.methods import METHODS, load_vectors
+from asteer_core.study.done import Done, Failures
+from asteer_core.study.plan import RANDOM, baselines, steered
+from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
+from asteer_core.study.stages.vectors import vector_path
+from asteer_core.study.workspace import Workspace
+from asteer_core.types import BASELINES, Configuration, GenerationRequest, Intervention, fingerprint, row_stream
+
+VERSION = 1
+ROWS_AT_ONCE = 4096
+"""Rows handed to the engine together. What is finished is stored after each such lot, so this bounds what a kill can cost."""
+PROBE_TEXTS = 16
+"""Held-out compliant replies on which the KL divergence of a configuration is measured."""
+
+Work = list[tuple[Partition, list[Configuration]]]
+
+
+def steered_corpora(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
+    """Yield one `Done` per (concept, configuration key); rows in `responses`, one line each in `corpora`."""
+    yield from _STEERED.run(ws, pairs)
+
+
+def baseline_corpora(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
+    """Yield one `Done` per (concept, model): unsteered, prompted and random-direction replies."""
+    yield from _BASELINE.run(ws, cells)
+
+
+def cell_baselines(ws: Workspace, concept: str, model: str) -> list[Configuration]:
+    """Return the baseline configurations of a cell."""
+    return baselines(ws.study, concept, model, tuple(template.id for template in ws.templates(concept)))
+
+
+def _steered_key(ws: Workspace, concept: str, key: str | None) -> str:
+    configuration = steered(ws.study, concept, str(key))
+    return fingerprint(
+        [*_common(ws, configuration.model, concept), configuration.id, upstream(ws, "steering_vectors", concept, configuration.vector_key)]
+    )
+
+
+def _baseline_key(ws: Workspace, concept: str, model: str | None) -> str:
+    configurations = cell_baselines(ws, concept, str(model))
+    vectors = upstream(ws, "steering_vectors", concept, f"{model}:{RANDOM}") if ws.study.controls.random else ""
+    return fingerprint([*_common(ws, str(model), concept), [configuration.id for configuration in configurations], vectors])
+
+
+def _common(ws: Workspace, model: str, concept: str) -> list[Any]:
+    study = ws.study
+    return [
+        "responses",
+        VERSION,
+        PROBE_TEXTS,
+        ws.model_fingerprint(model),
+        ws.concept(concept).fingerprint,
+        str(study.sampling),
+        str(study.size),
+        study.seed,
+    ]
+
+
+def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
+    yield from _produce(
+        ws, [(partition, [steered(ws.study, partition[0], str(partition[1]))]) for partition in partitions], failures, "steered_corpora"
+    )
+
+
+def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
+    work = [(partition, cell_baselines(ws, partition[0], str(partition[1]))) for partition in partitions]
+    yield from _produce(ws, work, failures, "baseline_corpora")
+
+
+def _produce(ws: Workspace, work: Work, failures: Failures, stage: str) -> Iterator[tuple[Partition, Frames]]:
+    rows_each = ws.study.size.prompts * ws.study.size.samples
+    total = rows_each * sum(len(configurations) for _, configurations in work)
+    done = 0
+    for lot in _lots(work, rows_each):
+        ready: Work = []
+        for partition, configurations in lot:
+            try:
+                for configuration in configurations:
+                    intervention_of(ws, configuration)
+                ready.append((partition, configurations))
+            except AsteerError as error:
+                failures.add(*partition, error)
+        if ready:
+            for partition, frames in _generate(ws, ready, stage, done, total, failures):
+                yield partition, frames
+        done += rows_each * sum(len(configurations) for _, configurations in lot)
+    ws.report(stage, total, total)
+
+
+def _lots(work: Work, rows_each: int) -> Iterator[Work]:
+    """Yield lots of partitions of one model of about ROWS_AT_ONCE rows."""
+    by_model: dict[str, Work] = defaultdict(list)
+    for item in work:
+        by_model[item[1][0].model].append(item)
+    for items in by_model.values():
+        lot: Work = []
+        for item in items:
+            lot.append(item)
+            if rows_each * sum(len(configurations) for _, configurations in lot) >= ROWS_AT_ONCE:
+                yield lot
+                lot = []
+        if lot:
+            yield lot
+
+
+def _generate(ws: Workspace, lot: Work, stage: str, done: int, total: int, failures: Failures) -> Iterator[tuple[Partition, Frames]]:
+    from asteer_core.model import generate
+
+    configurations = [configuration for _, found in lot for configuration in found]
+    model = ws.model(configurations[0].model)
+    interventions = {configuration.id: intervention_of(ws, configuration) for configuration in configurations}
+    requests = [request for configuration in configurations for request in requests_of(ws, configuration)]
+    note = f"{model.name}: {len(configurations)} configurations in one batch"
+    rows = generate(
+        model, requests, interventions, ws.study.sampling,
+        on_progress=lambda rows, _, tokens: ws.report(stage, done + rows, total, f"{note}, {tokens:,} tokens"),
+    )  # fmt: skip
+    made = {row.row_id: row for row in rows}
+    for partition, found in lot:
+        try:
+            responses = [_responses(ws, configuration, made) for configuration in found]
+            corpora = [
+                _corpus(ws, configuration, rows, interventions[configuration.id])
+                for configuration, rows in zip(found, responses, strict=True)
+            ]
+        except AsteerError as error:
+            failures.add(*partition, error)
+            continue
+        yield partition, {"responses": pl.concat(responses), "corpora": pl.concat(corpora)}
+
+
+def intervention_of(ws: Workspace, configuration: Configuration) -> Intervention:
+    """Return what happens to the rows of a configuration; nothing for the baselines without a vector.
+
+    Raises:
+        AsteerError: the vector is missing, broken or from another model.
+    """
+    if configuration.method in BASELINES:
+        return Intervention()
+    path = vector_path(ws, configuration.concept, configuration.vector_key)
+    vectors = ws.remember(("vectors", str(path), path.stat().st_mtime_ns if path.exists() else 0), lambda: load_vectors(path))
+    vector = vectors.get(configuration.layer)
+    if vector is None:
+        raise ModelError(
+            f"{path}: no vector for block {configuration.layer} (blocks {sorted(vectors)}); materialise steering_vectors again"
+        )
+    wanted, got = ws.model_fingerprint(configuration.model), vector.metadata.get("model_fingerprint")
+    if wanted != got:
+        raise ModelError(
+            f"{path}: fitted on weights {got}, but model {configuration.model!r} now has {wanted}; materialise steering_vectors again"
+        )
+    return Intervention(METHODS.get(configuration.method).edits(vector, float(configuration.strength or 0)), configuration.scope)
+
+
+def rows_of(ws: Workspace, configuration: Configuration) -> pl.DataFrame:
+    """Return the rows of a corpus before generation: row_id, prompt_id, prompt, sample. All configurations answer the same prompts."""
+    prompts = ws.concept(configuration.concept).prompts.head(ws.study.size.prompts).select(prompt_id="id", prompt="prompt")
+    samples = pl.DataFrame({"sample": range(ws.study.size.samples)}, schema={"sample": pl.Int64})
+    row_id = pl.concat_str([pl.lit(configuration.id), "prompt_id", pl.col("sample").cast(pl.String)], separator="/")
+    return prompts.join(samples, how="cross", maintain_order="left_right").select(row_id.alias("row_id"), "prompt_id", "prompt", "sample")
+
+
+def requests_of(ws: Workspace, configuration: Configuration) -> list[GenerationRequest]:
+    """Return what the engine is asked for one configuration."""
+    systems = {template.id: template.system for template in ws.concept(configuration.concept).templates}
+    system = systems[configuration.template] if configuration.template else None
+    return [
+        GenerationRequest(row_id, prompt, configuration.id, row_stream(configuration.id, prompt_id, sample, ws.study.seed), system)
+        for row_id, prompt_id, prompt, sample in rows_of(ws, configuration).rows()
+    ]
+
+
+_GENERATED: dict[str, Any] = {
+    "row_id": pl.String, "text": pl.String, "n_tokens": pl.Int64, "steered_tokens": pl.Int64, "finish_reason": pl.String,
+    "displacement": pl.Float64,
+}  # fmt: skip
+
+
+def _responses(ws: Workspace, configuration: Configuration, made: dict[str, Any]) -> pl.DataFrame:
+    asked = rows_of(ws, configuration)
+    rows = [{name: getattr(made[row_id], name) for name in _GENERATED} for row_id in asked["row_id"]]
+    generated = pl.DataFrame(rows, schema=_GENERATED).with_columns(pl.col("displacement").fill_nan(None))
+    return tag(ws, configuration, asked.join(generated, on="row_id", how="left", maintain_order="left"))
+
+
+def _corpus(ws: Workspace, configuration: Configuration, rows: pl.DataFrame, intervention: Intervention) -> pl.DataFrame:
+    frame = rows.select(
+        n=pl.len(),
+        n_tokens=pl.col("n_tokens").sum(),
+        steered_tokens=pl.col("steered_tokens").sum(),
+        displacement=pl.col("displacement").mean(),
+        nonfinite=(pl.col("finish_reason") == "nonfinite").sum(),
+        kl=pl.lit(_kl(ws, configuration, intervention), pl.Float64),
+    )
+    return tag(ws, configuration, frame)
+
+
+def _kl(ws: Workspace, configuration: Configuration, intervention: Intervention) -> float | None:
+    """Return the mean per-token KL (nats) of steered from unsteered on the probe texts; None where nothing is edited."""
+    if not intervention.edits:
+        return None
+    from asteer_core.model import mean_kl
+
+    probe = ws.concept(configuration.concept).pairs.filter(pl.col("split") == "extraction_heldout").head(PROBE_TEXTS)
+    return float(mean_kl(ws.model(configuration.model), probe["prompt"].to_list(), probe["compliant"].to_list(), intervention))
+
+
+def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
+    samples = frame.filter(pl.col("text").str.len_chars() > 0).head(3).select("method", "template", "prompt", "text").rows(named=True)
+    metadata = {
+        "configurations": frame["configuration_id"].n_unique(),
+        "tokens": int(frame["n_tokens"].sum()),
+        "tokens_steered": int(frame["steered_tokens"].sum()),
+        "mean_displacement": frame["displacement"].mean(),
+        "rows_ended_nonfinite": int((frame["finish_reason"] == "nonfinite").sum()),
+    }
+    return {"metadata": metadata, "samples": tuple(samples)}
+
+
+_STEERED = Stage("steered_corpora", "responses", _steered_key, _produce_steered, _summarise)
+_BASELINE = Stage("baseline_corpora", "responses", _baseline_key, _produce_baseline, _summarise)

@@ -1,0 +1,115 @@
+"""Metrics: success, coherence, diversity and their means, by arithmetic on what was measured. No model is asked here."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from asteer_core.errors import AsteerError
+from asteer_core.metrics import METRIC_VERSION, Measured, MetricSettings, Reference, fit_reference, random_pair_cosines, score_corpus
+from asteer_core.study.done import Done, Failures
+from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, by_configuration, upstream
+from asteer_core.study.workspace import Workspace
+from asteer_core.types import fingerprint
+
+
+def corpus_metrics(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
+    """Yield one `Done` per (concept, configuration key); rows in `corpus_metrics` and, per response, `response_metrics`."""
+    yield from _STEERED.run(ws, pairs)
+
+
+def baseline_metrics(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
+    """Yield one `Done` per (concept, model), for the corpora of the baselines."""
+    yield from _BASELINE.run(ws, cells)
+
+
+def settings_of(ws: Workspace) -> MetricSettings:
+    """Return the study's metric settings."""
+    options = ws.study.metrics
+    return MetricSettings(subsample_size=options.m, subsamples=options.subsamples, tau=options.tau)
+
+
+def _key(ws: Workspace, concept: str, key: str | None) -> str:
+    cell = str(key).split(":")[0]
+    inputs = [upstream(ws, "measurements", concept, key), upstream(ws, "measurements", concept, cell)]
+    return fingerprint(["metrics", METRIC_VERSION, str(ws.study.metrics), ws.study.seed, *inputs])
+
+
+def _produce(ws: Workspace, partitions: list[Partition], failures: Failures, stage: str) -> Iterator[tuple[Partition, Frames]]:
+    for number, (concept, key) in enumerate(partitions):
+        ws.report(stage, number, len(partitions), f"{concept}, {key}")
+        try:
+            reference = _reference(ws, concept, str(key).split(":")[0], stage)
+            frame = _joined(ws, concept, str(key))
+            scored = [_score(ws, concept, rows, reference, stage) for _, rows in by_configuration(frame)]
+        except AsteerError as error:
+            failures.add(concept, key, error)
+            continue
+        responses, corpora = zip(*scored, strict=True)
+        yield (
+            (concept, key),
+            {"response_metrics": pl.concat(responses), "corpus_metrics": pl.concat(corpora, how="diagonal_relaxed")},
+        )
+    ws.report(stage, len(partitions), len(partitions))
+
+
+def _joined(ws: Workspace, concept: str, key: str) -> pl.DataFrame:
+    measured = ws.store.read("measurements", concept, key).drop(*IDENTITY, "prompt_id", "sample", "scorer")
+    return ws.store.read("responses", concept, key).join(measured, on="row_id", how="left", maintain_order="left")
+
+
+def _reference(ws: Workspace, concept: str, model: str, stage: str) -> Reference:
+    """Return what coherence is judged against: the unsteered and prompted replies of the cell."""
+
+    def read() -> Reference:
+        frame = _joined(ws, concept, model).filter(pl.col("method").is_in(["unsteered", "prompted"]))
+        prompts, texts = (ws.embed(frame[name].to_list(), stage) for name in ("prompt", "text"))
+        random = random_pair_cosines(prompts, texts, ws.rng("reference", concept, model))
+        return fit_reference(_floats(frame, "nll"), _floats(frame, "relevance_cosine"), random)
+
+    return ws.remember(("reference", concept, model, upstream(ws, "measurements", concept, model)), read)
+
+
+def _score(ws: Workspace, concept: str, rows: pl.DataFrame, reference: Reference, stage: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    texts = rows["text"].to_list()
+    measured = Measured(
+        texts=texts,
+        prompt_ids=rows["prompt_id"].to_list(),
+        judge_probability=_floats(rows, "judge_probability"),
+        nll=_floats(rows, "nll"),
+        relevance_cosine=_floats(rows, "relevance_cosine"),
+        embeddings=ws.embed(texts, stage),
+    )
+    # Seeded by concept alone: every configuration is subsampled at the same places, which pairs their comparisons.
+    scores = score_corpus(measured, reference, settings_of(ws), ws.rng("subsamples", concept))
+    version = pl.lit(scores.version).alias("metric_version")
+    columns = [pl.Series(name, values).fill_nan(None) for name, values in scores.responses.items()]
+    per_response = rows.select(*IDENTITY, "row_id", "prompt_id", "sample").with_columns(*columns, version)
+    reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items()) or None
+    values = [_literal(name, value) for name, value in scores.corpus.items()]
+    per_corpus = rows.head(1).select(*IDENTITY).with_columns(*values, pl.lit(reason, pl.String).alias("reason"), version)
+    return per_response, per_corpus
+
+
+def _floats(frame: pl.DataFrame, column: str) -> np.ndarray:
+    """Return a column as float64 with NaN where the table says NULL."""
+    return frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _literal(name: str, value: float | int | None) -> pl.Expr:
+    # An undefined value has no type of its own; counts are never undefined.
+    return pl.lit(value, pl.Int64 if isinstance(value, int) else pl.Float64).alias(name)
+
+
+def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
+    shown = ("success", "coherence", "diversity", "hm", "hm_sc", "vendi", "self_bleu", "n", "n_null", "reason")
+    if frame.height == 1:
+        row = frame.row(0, named=True)
+        return {"metadata": {name: row.get(name) for name in shown}}
+    names = [f"{method}:{template}" if template else str(method) for method, template in frame.select("method", "template").rows()]
+    return {"metadata": {f"hm_{name}": value for name, value in zip(names, frame["hm"], strict=True)}}
+
+
+_STEERED = Stage("corpus_metrics", "corpus_metrics", _key, lambda ws, p, f: _produce(ws, p, f, "corpus_metrics"), _summarise)
+_BASELINE = Stage("baseline_metrics", "corpus_metrics", _key, lambda ws, p, f: _produce(ws, p, f, "baseline_metrics"), _summarise)

@@ -1,0 +1,181 @@
+"""The study file: what is to be run, as one validated YAML. Nothing is computed here."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from asteer_core.errors import ConfigError, unknown_name
+from asteer_core.paths import data_root
+from asteer_core.types import Sampling, check_name
+
+DEFAULT_STUDY = "quick"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _once(values: list[Any]) -> list[Any]:
+    repeated = [value for value in values if values.count(value) > 1]
+    if repeated:
+        raise ValueError(f"{repeated[0]!r} stands twice")
+    return values
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
+Layers = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_once)]
+Dials = Annotated[list[Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]], Field(min_length=1), AfterValidator(_once)]
+
+
+class Dial(_Part):
+    """Every layer at every strength. `layers` may differ by model."""
+
+    layers: Layers | dict[str, Layers]
+    strengths: Dials
+
+    def layers_of(self, model: str) -> list[int]:
+        """Return the blocks of `model` that are steered."""
+        if isinstance(self.layers, dict):
+            return self.layers[model]
+        return self.layers
+
+
+class Grid(Dial):
+    """The configurations of one method."""
+
+    method: str
+
+
+class Controls(_Part):
+    """What runs beside the methods: random directions of the same size, and how many prompting templates (None = all)."""
+
+    random: Dial | None = None
+    templates: Annotated[int, Field(ge=1)] | None = None
+
+
+class Size(_Part):
+    """How many generation prompts each corpus answers, and how often each."""
+
+    prompts: Annotated[int, Field(ge=2)] = 128
+    samples: Annotated[int, Field(ge=1)] = 1
+
+
+class MetricOptions(_Part):
+    """Subsample size and count of the set metrics, and the scale of the fluency penalty."""
+
+    m: Annotated[int, Field(ge=2)] = 100
+    subsamples: Annotated[int, Field(ge=1)] = 20
+    tau: Annotated[float, Field(gt=0)] = 2.0
+
+
+class DetectorOptions(_Part):
+    """Detector kinds (the first is the headline), training seeds, positives per arm (None = as many as responses), resamples."""
+
+    kinds: Names = ["embedding", "tfidf"]
+    seeds: Annotated[int, Field(ge=1)] = 5
+    positives: Annotated[int, Field(ge=8)] | None = None
+    negatives_per_positive: Annotated[float, Field(gt=0)] = 1.0
+    bootstrap: Annotated[int, Field(ge=50)] = 500
+
+
+def _sampling(value: Any) -> Any:
+    return Sampling(**{**value, "stop": tuple(value.get("stop", ()))}) if isinstance(value, dict) else value
+
+
+class Study(_Part):
+    """One study: concepts x models x grids, with its baselines, sizes and settings."""
+
+    name: str
+    description: str = ""
+    concepts: Names
+    models: Names
+    grid: Annotated[list[Grid], Field(min_length=1)]
+    controls: Controls = Controls()
+    sampling: Annotated[Sampling, BeforeValidator(_sampling)] = Sampling()
+    size: Size = Size()
+    metrics: MetricOptions = MetricOptions()
+    detectors: DetectorOptions = DetectorOptions()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        for kind, names in (("study", [self.name]), ("concept", self.concepts), ("model", self.models)):
+            for name in names:
+                check_name(kind, name)
+        dials = [(f"method {grid.method!r}", grid) for grid in self.grid]
+        if self.controls.random:
+            dials.append(("controls.random", self.controls.random))
+        for owner, dial in dials:
+            missing = sorted(set(self.models) - set(dial.layers)) if isinstance(dial.layers, dict) else []
+            if missing:
+                raise ValueError(f"{owner} names no layers for model {missing[0]!r}; add `{missing[0]}: [...]` under its layers")
+        if self.size.prompts * self.size.samples < self.metrics.m:
+            raise ValueError(
+                f"metrics.m = {self.metrics.m} texts are drawn from each corpus, but a corpus has only "
+                f"{self.size.prompts * self.size.samples} responses; lower metrics.m or raise size.prompts"
+            )
+        return self
+
+
+def load_study(name_or_path: str | Path | None = None) -> Study:
+    """Return the study of a preset's name or a YAML file; without an argument `$ASTEER_STUDY`, else `quick`.
+
+    Raises:
+        ConfigError: no such preset or file, not YAML, or a key or value is wrong; the message names the file and key.
+    """
+    wanted = str(name_or_path or os.environ.get("ASTEER_STUDY") or DEFAULT_STUDY)
+    path = Path(wanted)
+    if path.suffix not in (".yaml", ".yml"):
+        path = data_root() / "presets" / f"{wanted}.yaml"
+        if not path.is_file():
+            raise unknown_name("study", wanted, list_presets())
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    return parse_study(value, str(path))
+
+
+def parse_study(value: Any, where: str) -> Study:
+    """Return the study that the mapping `value` describes; `where` stands in errors.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest is suggested) or a value is out of range.
+    """
+    try:
+        return Study.model_validate(value)
+    except ValidationError as error:
+        faults = "; ".join(_explain(fault, value) for fault in error.errors())
+        raise ConfigError(f"{where}: {faults}") from None
+    except ConfigError as error:  # from the records inside, which do not know the file
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def list_presets() -> list[str]:
+    """Return the names of the presets that ship, sorted."""
+    return sorted(path.stem for path in (data_root() / "presets").glob("*.yaml"))
+
+
+def _explain(fault: Any, value: Any) -> str:
+    place = ".".join(map(str, fault["loc"])) or "the file"
+    if fault["type"] != "extra_forbidden":
+        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+    known = _keys_beside(fault["loc"])
+    near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+    return f"{place}: unknown key.{hint}"
+
+
+def _keys_beside(place: Iterable[Any]) -> list[str]:
+    parts = {"grid": Grid, "random": Dial, "controls": Controls, "size": Size, "metrics": MetricOptions, "detectors": DetectorOptions}
+    model: type[BaseModel] = Study
+    for step in list(place)[:-1]:
+        model = parts.get(str(step), model)
+    return list(model.model_fields)

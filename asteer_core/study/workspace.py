@@ -1,0 +1,165 @@
+"""What the stages of one study share: the plan, the store, and what is loaded once (concepts, models, encoder, judges).
+
+Models and the encoder are loaded on first use, so planning or adopting stored results never imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asteer_core import paths
+from asteer_core.concepts import Concept, Template, load_concept
+from asteer_core.errors import ConfigError, unknown_name
+from asteer_core.methods import METHODS
+from asteer_core.model.specs import ModelSpec, load_registry
+from asteer_core.study.plan import Plan, plan
+from asteer_core.study.study import Study
+from asteer_core.types import fingerprint
+from asteer_core.warehouse.store import Store
+
+if TYPE_CHECKING:
+    from asteer_core.model import LanguageModel, SentenceEncoder
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (stage, done, total, note) as work goes on."""
+
+
+class Workspace:
+    """A study opened for work.
+
+    Args:
+        study: what is to be run.
+        home: folder for outputs; default `ASTEER_HOME`.
+        data_root: folder with concepts, models and presets; default the one that ships.
+        progress: called as work goes on.
+
+    Raises:
+        AsteerError: an unknown concept, model or method, or a strength outside a method's dial; before anything runs.
+    """
+
+    def __init__(self, study: Study, home: Path | None = None, data_root: Path | None = None, progress: Progress | None = None) -> None:
+        self.study = study
+        self.home = home or paths.home()
+        self.data_root = data_root or paths.data_root()
+        self.progress = progress
+        self.plan: Plan = plan(study)
+        self.store = Store(self.home / "studies" / study.name)
+        self._concepts: dict[str, Concept] = {}
+        self._models: dict[str, LanguageModel] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._memory: dict[Any, Any] = {}
+        self._check()
+
+    def _check(self) -> None:
+        for grid in self.study.grid:
+            method = METHODS.get(grid.method)
+            for strength in grid.strengths:
+                method.check_strength(strength)
+        for name in self.study.models:
+            self.spec(name)
+            self.scorer_of(name)
+        for name in self.study.concepts:
+            self.concept(name)
+
+    @cached_property
+    def registry(self) -> dict[str, ModelSpec]:
+        """The models that may be named, from `models.yaml`."""
+        return load_registry(self.data_root / "models.yaml")
+
+    def concept(self, name: str) -> Concept:
+        """Return a concept, read and validated once, with enough generation prompts for the study."""
+        if name not in self._concepts:
+            concept = load_concept(name, self.data_root / "concepts")
+            if concept.prompts.height < self.study.size.prompts:
+                raise ConfigError(
+                    f"study {self.study.name!r} asks for {self.study.size.prompts} prompts, but concept {name!r} has "
+                    f"{concept.prompts.height} in {concept.folder / 'prompts.jsonl'}; lower size.prompts or add rows"
+                )
+            self._concepts[name] = concept
+        return self._concepts[name]
+
+    def templates(self, concept: str) -> tuple[Template, ...]:
+        """Return the prompting templates of the study: mild and strong in turn, cut to `controls.templates`."""
+        found = self.concept(concept).templates
+        mild = [template for template in found if template.level == "mild"]
+        strong = [template for template in found if template.level == "strong"]
+        turns = [template for pair in zip(strong, mild, strict=False) for template in pair]
+        turns += [template for template in found if template not in turns]
+        return tuple(turns[: self.study.controls.templates])
+
+    def spec(self, model: str) -> ModelSpec:
+        """Return a model's registry entry.
+
+        Raises:
+            ConfigError: no such model; the nearest is suggested.
+        """
+        if model not in self.registry:
+            raise unknown_name("model", model, self.registry)
+        return self.registry[model]
+
+    def scorer_of(self, model: str) -> str:
+        """Return the name of the model that scores the coherence of `model`'s texts: never the steered model itself.
+
+        Raises:
+            ConfigError: the registry names none and holds no other model.
+        """
+        spec = self.spec(model)
+        scorer = spec.scorer or next((name for name in self.registry if name != model), None)
+        if scorer is None or scorer == model:
+            raise ConfigError(f"model {model!r} has no scorer; name another model under `scorer:` in {self.data_root / 'models.yaml'}")
+        self.spec(scorer)
+        return scorer
+
+    def model(self, name: str) -> LanguageModel:
+        """Return a loaded model; at most two stay in memory (the steered one and its scorer)."""
+        if name not in self._models:
+            from asteer_core.model import load_model
+
+            while len(self._models) >= 2:
+                self._models.pop(next(iter(self._models)))
+            self._models[name] = load_model(self.spec(name), self.data_root)
+        return self._models[name]
+
+    def model_fingerprint(self, name: str) -> str:
+        """Return the hash of a model's weights, read without loading it."""
+        if name not in self._fingerprints:
+            from asteer_core.model.fingerprints import spec_fingerprint
+
+            self._fingerprints[name] = spec_fingerprint(self.spec(name), self.data_root)
+        return self._fingerprints[name]
+
+    @cached_property
+    def encoder(self) -> SentenceEncoder:
+        """The sentence encoder, with its cache on disk shared by all studies of this home."""
+        from asteer_core.model import load_encoder
+
+        return load_encoder(cache=self.home / "cache" / "embeddings")
+
+    def embed(self, texts: list[str], stage: str) -> np.ndarray:
+        """Return unit embeddings, float32 [text, d_embed]."""
+        return self.encoder.encode(texts, on_progress=lambda done, total: self.report(stage, done, total, "embedding texts"))
+
+    def remember(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned the first time `key` was asked for."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        return self._memory[key]
+
+    def rng(self, *what: str) -> np.random.Generator:
+        """Return a generator seeded by the study's seed and what it is for."""
+        return np.random.default_rng(int(fingerprint([self.study.seed, *what]), 16))
+
+    def report(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Pass progress on to whoever listens."""
+        if self.progress:
+            self.progress(stage, done, total, note)
+
+    def close(self) -> None:
+        """Forget loaded models and data."""
+        self._models.clear()
+        self._memory.clear()

@@ -1,0 +1,134 @@
+"""The whole line on a shipped model, without an orchestrator: what is made, adopted, remade, and what a failure costs."""
+
+import polars as pl
+import pytest
+
+from asteer_core.errors import AsteerError
+from asteer_core.study import PartialFailure, Workspace, run_line, stages, steered_corpora
+from asteer_core.study.stages.vectors import vector_path
+
+TABLES = ("contrastive_pairs", "steering_vectors", "responses", "measurements", "response_metrics", "corpus_metrics", "detector_metrics")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_data, small_study):
+    """A study run once for this module: its workspace and what the stages said."""
+    ws = Workspace(small_study, home=tmp_path_factory.mktemp("home"), data_root=small_data)
+    return ws, list(run_line(ws))
+
+
+def test_every_partition_of_every_stage_is_done_once_and_nothing_was_reused(finished):
+    ws, said = finished
+    assert not any(done.reused for _, done in said)
+    for stage, expected in (("steered_corpora", ws.plan.pairs), ("baseline_corpora", ws.plan.cells), ("detectors", ws.plan.pairs)):
+        assert sorted((done.concept, done.key) for name, done in said if name == stage) == sorted(expected)
+
+
+def test_every_row_of_the_leaderboard_has_metrics_and_an_auroc_with_its_interval(finished):
+    ws, _ = finished
+    board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")
+    assert board.height == len(ws.plan.pairs)
+    for column in ("success", "coherence", "diversity", "hm", "auroc", "auroc_lo", "auroc_hi", "difference", "difference_best"):
+        assert board[column].null_count() == 0, column
+    assert board["auroc"].is_between(0, 1).all() and (board["auroc_lo"] <= board["auroc_hi"]).all()
+
+
+def test_baselines_stand_beside_the_configurations(finished):
+    ws, _ = finished
+    arms = ws.store.read("detector_metrics", "toxicity", "neox-2m").filter(pl.col("detector") == "embedding")["arm"].to_list()
+    assert sorted(arms) == ["prompted", "prompted", "random", "real", "unsteered"]
+
+
+def test_all_configurations_of_a_concept_answer_the_same_prompts(finished):
+    ws, _ = finished
+    responses = ws.store.read_many("responses", [partition for partition in (*ws.plan.pairs, *ws.plan.cells) if partition[0] == "toxicity"])
+    asked = responses.group_by("configuration_id").agg(pl.col("prompt_id").sort())
+    assert asked.height == 6 and asked["prompt_id"].n_unique() == 1
+
+
+def test_a_second_run_adopts_everything_without_loading_a_model(finished, monkeypatch):
+    ws, _ = finished
+    again = Workspace(ws.study, home=ws.home, data_root=ws.data_root)
+
+    def refuse(*_):
+        raise AssertionError("a model was loaded to adopt stored results")
+
+    monkeypatch.setattr(again, "model", refuse)
+    monkeypatch.setattr(again, "embed", refuse)
+    before = {path: path.read_bytes() for path in (ws.home / "studies").rglob("corpus_metrics/**/*.parquet")}
+    partitioned = [done for stage, done in run_line(again) if stage not in ("leaderboard", "metric_auroc_correlation", "warehouse")]
+    assert partitioned and all(done.reused for done in partitioned)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_lost_partition_is_made_again_and_equals_the_first(finished):
+    ws, _ = finished
+    concept, key = ws.plan.pairs[0]
+    before = ws.store.read("responses", concept, key)
+    ws.store.path("responses", concept, key).unlink()
+    done = list(steered_corpora(ws, ws.plan.pairs))
+    assert [(d.concept, d.key) for d in done if not d.reused] == [(concept, key)]
+    assert ws.store.read("responses", concept, key).equals(before)
+
+
+def test_a_lost_vector_file_is_fitted_again(finished):
+    ws, _ = finished
+    concept, key = ws.plan.vectors[0]
+    before = vector_path(ws, concept, key).read_bytes()
+    vector_path(ws, concept, key).unlink()
+    assert [d.reused for d in stages.steering_vectors(ws, [(concept, key)])] == [False]
+    assert vector_path(ws, concept, key).read_bytes() == before
+
+
+def test_other_weights_make_stored_corpora_stale(finished):
+    ws, _ = finished
+    other = Workspace(ws.study, home=ws.home, data_root=ws.data_root)
+    other._fingerprints["neox-2m"] = "0" * 16
+    with pytest.raises(PartialFailure, match="fitted on weights"):
+        list(steered_corpora(other, ws.plan.pairs[:1]))
+
+
+def test_one_broken_vector_file_fails_its_own_partitions_and_the_others_go_on(finished):
+    ws, _ = finished
+    concept, key = ws.plan.pairs[0]
+    broken = vector_path(ws, concept, ":".join(key.split(":")[:2]))
+    whole = broken.read_bytes()
+    kept = {partition: ws.store.path("responses", *partition).read_bytes() for partition in ws.plan.pairs}
+    for partition in ws.plan.pairs:
+        ws.store.path("responses", *partition).unlink()
+    broken.write_bytes(whole[:100])
+    try:
+        made = []
+        with pytest.raises(PartialFailure) as caught:
+            for done in steered_corpora(ws, ws.plan.pairs):
+                made.append((done.concept, done.key))
+        assert set(caught.value.failures) == {(concept, key)}
+        assert set(made) == set(ws.plan.pairs) - {(concept, key)}
+    finally:
+        broken.write_bytes(whole)
+        for partition, content in kept.items():
+            ws.store.path("responses", *partition).write_bytes(content)
+
+
+def test_a_stage_without_its_input_says_what_to_materialise(tmp_path, small_study, small_data):
+    ws = Workspace(small_study, home=tmp_path, data_root=small_data)
+    with pytest.raises(AsteerError, match="steering_vectors .* is not there"):
+        list(steered_corpora(ws, ws.plan.pairs[:1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"concepts": ["toxicitty"]}, "Did you mean 'toxicity'"),
+        ({"models": ["neox-3m"]}, "Did you mean 'neox-2m'"),
+        ({"grid": [{"method": "cca", "layers": [1], "strengths": [0.4]}]}, "Did you mean 'caa'"),
+        ({"size": {"prompts": 4000}}, "lower size.prompts"),
+    ],
+)
+def test_a_wrong_name_is_refused_before_anything_runs(tmp_path, small_study, small_data, change, message):
+    from asteer_core.study import parse_study
+
+    study = parse_study({**small_study.model_dump(exclude={"sampling"}), **change}, "study.yaml")
+    with pytest.raises(AsteerError, match=message):
+        Workspace(study, home=tmp_path, data_root=small_data)
+    assert not any(tmp_path.iterdir())
