@@ -1,0 +1,175 @@
+"""Key-value caches of a batch whose rows come and go.
+
+`AlignedCache` serves models of plain and sliding-window attention: all rows end at the same column, so that finished rows can be replaced
+by new ones of any length. `NativeCache` serves everything else (state-space, hybrid, shared-key models) through transformers' own cache,
+with rows of equal length and no replacement. What does not belong here: choosing rows (`engine.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
+
+from asteer_core.model.loading import LanguageModel
+
+_ROOM = 32
+"""Columns allocated beyond what is needed, so that a step rarely copies the cache."""
+
+
+class _AlignedLayer(CacheLayerMixin):
+    """Keys and values of one layer in a buffer [row, head, column, head_dim] of which the first `length` columns are in use."""
+
+    is_sliding = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 0
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Allocate buffers that fit the given states."""
+        self.keys, self.values = _buffer(key_states, self.length + _ROOM), _buffer(value_states, self.length + _ROOM)
+        self.is_initialized = True
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append the new tokens' states and return all states in use."""
+        if self.keys is None or self.values is None:
+            self.lazy_initialization(key_states, value_states)
+        end = self.length + key_states.shape[2]
+        if end > self.keys.shape[2]:
+            self.keys, self.values = (_grown(item, self.length, end + _ROOM) for item in (self.keys, self.values))
+        self.keys[:, :, self.length : end] = key_states
+        self.values[:, :, self.length : end] = value_states
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return the number of columns after the next pass, and the first column (always 0)."""
+        return self.length + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Return the number of columns in use."""
+        return self.length
+
+    def get_max_length(self) -> int:
+        """Return -1: the buffer grows as needed."""
+        return -1
+
+
+class AlignedCache:
+    """Rows that all end at column `length`; row r uses columns `length - lengths[r]` to `length`."""
+
+    refillable = True
+
+    def __init__(self, layers: int) -> None:
+        self.cache: Cache = Cache(layers=[_AlignedLayer() for _ in range(layers)])
+
+    @property
+    def length(self) -> int:
+        """The number of columns in use."""
+        return self.cache.layers[0].length  # type: ignore[union-attr]
+
+    @staticmethod
+    def prefill_cache(_model: LanguageModel) -> Cache:
+        """Return an empty cache for a right-padded pass over prompts."""
+        # Without a configuration every layer keeps all columns; a sliding window is the mask's business here.
+        return DynamicCache()
+
+    def keep(self, rows: torch.Tensor, columns: int) -> None:
+        """Keep the given rows and the last `columns` columns."""
+        for layer in self.cache.layers:
+            if isinstance(layer, _AlignedLayer) and layer.keys is not None and layer.values is not None:
+                first = layer.length - columns
+                layer.keys, layer.values = (_cut(item, rows, first, layer.length) for item in (layer.keys, layer.values))
+                layer.length = columns
+
+    def add(self, filled: Cache | None, source: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Append rows: row i takes the first `lengths[i]` columns of row `source[i]` of a right-padded cache (None: all are empty)."""
+        needed = max(self.length, int(lengths.max()))
+        for index, layer in enumerate(self.cache.layers):
+            if not isinstance(layer, _AlignedLayer):
+                continue
+            states = filled.layers[index] if filled is not None and index < len(filled.layers) else None
+            pairs = [
+                (old, None if states is None else _aligned(getattr(states, name), source, lengths, needed))
+                for name, old in (("keys", layer.keys), ("values", layer.values))
+            ]
+            # Rows of one token add no states, and the buffers of an empty batch wait for the first pass to learn their shape.
+            if any(item is not None for item in pairs[0]):
+                layer.keys, layer.values = (_stacked(old, new, layer.length, needed, len(source)) for old, new in pairs)
+            layer.length = needed
+
+
+class NativeCache:
+    """Transformers' own cache; all rows have the same length."""
+
+    refillable = False
+
+    def __init__(self) -> None:
+        self.cache: Cache = DynamicCache()
+        self.length = 0
+
+    @staticmethod
+    def prefill_cache(model: LanguageModel) -> Cache:
+        """Return an empty cache shaped by the model's configuration."""
+        return DynamicCache(config=model.config)
+
+    def keep(self, rows: torch.Tensor, columns: int) -> None:
+        """Keep the given rows."""
+        self.cache.reorder_cache(rows)
+
+    def add(self, filled: Cache | None, source: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Take over a filled cache, with row i a copy of its row `source[i]`."""
+        if filled is None:
+            raise ValueError("a native cache is filled by the model, even when that adds no token")
+        filled.reorder_cache(source)
+        self.cache = filled
+
+
+def cache_for(model: LanguageModel) -> AlignedCache | NativeCache:
+    """Return the cache that serves a model, chosen by the kinds of layer in transformers' own cache for it."""
+    try:
+        kinds = DynamicCache(config=model.config)
+    except Exception:  # a configuration from remote code may lack what transformers asks for
+        return NativeCache()
+    chunked = "chunked_attention" in (getattr(model.config, "layer_types", None) or ())
+    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in kinds.layers)
+    return AlignedCache(len(kinds.layers)) if plain and not chunked and "position_ids" in model.takes else NativeCache()
+
+
+def _buffer(like: torch.Tensor, columns: int) -> torch.Tensor:
+    # Zeros, not empty memory: a masked column has weight 0, and 0 * NaN is NaN.
+    return like.new_zeros(like.shape[0], like.shape[1], columns, like.shape[3])
+
+
+def _grown(buffer: torch.Tensor, used: int, columns: int) -> torch.Tensor:
+    larger = _buffer(buffer, columns)
+    larger[:, :, :used] = buffer[:, :, :used]
+    return larger
+
+
+def _cut(buffer: torch.Tensor, rows: torch.Tensor, first: int, end: int) -> torch.Tensor:
+    kept = buffer.new_zeros(len(rows), buffer.shape[1], end - first + _ROOM, buffer.shape[3])
+    kept[:, :, : end - first] = buffer[rows, :, first:end]
+    return kept
+
+
+def _aligned(states: torch.Tensor, source: torch.Tensor, lengths: torch.Tensor, columns: int) -> torch.Tensor:
+    """Return rows moved so that each ends at `columns`, [row, head, columns, head_dim]; columns before a row hold finite rubbish."""
+    column = torch.arange(columns, device=states.device)[None, :] - (columns - lengths)[:, None]
+    return states[source[:, None], :, column.clamp(0, states.shape[2] - 1)].transpose(1, 2)
+
+
+def _stacked(before: torch.Tensor | None, after: torch.Tensor | None, used: int, columns: int, rows: int) -> torch.Tensor:
+    like = before if before is not None else after
+    if like is None:
+        raise ValueError("nothing to stack")
+    old = 0 if before is None else before.shape[0]
+    buffer = like.new_zeros(old + rows, like.shape[1], columns + _ROOM, like.shape[3])
+    if before is not None:
+        buffer[:old, :, columns - used : columns] = before[:, :, :used]
+    if after is not None:
+        buffer[old:, :, :columns] = after
+    return buffer

