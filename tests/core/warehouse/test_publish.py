@@ -83,10 +83,12 @@ def test_readers_never_meet_a_half_built_warehouse(store, warehouse):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for _ in range(5):
-        publish({"demo": store.root}, warehouse)
-    stop.set()
-    reader.join()
+    try:
+        for _ in range(5):
+            publish({"demo": store.root}, warehouse)
+    finally:
+        stop.set()
+        reader.join()
     assert errors == []
 
 
