@@ -59,7 +59,7 @@ def draw(
         coefficient = partial(coefficient, controls=np.stack(controls, axis=1))
     values, sizes = [], []
     for weights in (unit.once, unit.boot, unit.clusters if clusters else unit.clusters[:, :0]):
-        counts = weights[valid]
+        counts = weights if valid.all() else weights[valid]
         few = valid.sum() < MIN_CONFIGURATIONS
         values.append(np.full(counts.shape[1], np.nan) if few else coefficient(x, unit.auroc[valid], weights=counts))
         # Holding k ranks fixed costs k degrees of freedom.

@@ -36,8 +36,9 @@ def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         dx, dy = (v - (weights * v).sum(axis=0) / total for v in (x, y))
-        sxx, syy, sxy = (weights * dx * dx).sum(axis=0), (weights * dy * dy).sum(axis=0), (weights * dx * dy).sum(axis=0)
-        constant = (sxx <= RELATIVE_ZERO * (weights * x * x).sum(axis=0)) | (syy <= RELATIVE_ZERO * (weights * y * y).sum(axis=0))
+        sxx, syy, sxy = (np.einsum("ib,ib,ib->b", weights, *np.broadcast_arrays(a, b)) for a, b in ((dx, dx), (dy, dy), (dx, dy)))
+        raw_x, raw_y = (np.einsum("ib,ib->b", weights, np.broadcast_to(v * v, weights.shape)) for v in (x, y))
+        constant = (sxx <= RELATIVE_ZERO * raw_x) | (syy <= RELATIVE_ZERO * raw_y)
         return np.where(constant, np.nan, np.clip(sxy / np.sqrt(sxx * syy), -1, 1))
 
 
@@ -74,8 +75,8 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, controls: np.ndarray, weights
             matrix[:, i, j] = matrix[:, j, i] = pearson(ranks[i], ranks[j], weights)
     result = np.full(weights.shape[1], np.nan)
     usable = np.flatnonzero(np.isfinite(matrix).all(axis=(1, 2)))
-    # Beyond this condition number the residuals are rounding noise: x or y is explained by the controls entirely.
-    usable = usable[np.linalg.cond(matrix[usable]) < 1e10]
+    # A determinant of a correlation matrix this small is rounding noise: a variable is explained by the others entirely.
+    usable = usable[np.linalg.det(matrix[usable]) > 1e-12]
     inverse = np.linalg.inv(matrix[usable])
     result[usable] = np.clip(-inverse[:, 0, 1] / np.sqrt(inverse[:, 0, 0] * inverse[:, 1, 1]), -1, 1)
     return result
