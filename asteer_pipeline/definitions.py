@@ -1,0 +1,43 @@
+"""The pipeline's Dagster definitions: `build_defs(study)`, and `defs` for the study that ASTEER_STUDY names.
+
+Nothing is computed here beyond reading the study's YAML; neither torch nor transformers is imported.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from asteer_core.study import load_study, plan
+from asteer_pipeline.assets import build_assets
+from asteer_pipeline.checks import build_checks
+from asteer_pipeline.jobs import build_jobs
+from asteer_pipeline.partitions import study_partitions
+from asteer_pipeline.resources import WorkspaceResource
+
+
+def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Return the definitions over the partitions of one study.
+
+    Args:
+        study: name of a preset or path of a study file; None = the environment variable ASTEER_STUDY, else `quick`.
+        resources: replacements by name, such as `{"workspace": WorkspaceResource(study=..., home=...)}`.
+
+    Raises:
+        ConfigError: the study cannot be read, or a key cannot be a partition.
+    """
+    parts = study_partitions(plan(load_study(study)))
+    assets = build_assets(parts)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=build_checks(),
+        jobs=build_jobs(assets, parts),
+        resources={"workspace": WorkspaceResource(study=study or ""), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the default study; Dagster calls this when it loads the code location."""
+    return build_defs()

@@ -1,0 +1,139 @@
+"""Materialises a whole study through Dagster in this process, so that the UI shows it afterwards.
+
+What does not belong here: the terminal (`cli`), and definitions. A few runs do it: each takes every stage that is ready over one
+partition definition, for the whole rectangle of its partitions, which is one event log and one model load.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.instance import InstanceRef
+
+from asteer_core.errors import AsteerError, ConfigError
+from asteer_core.paths import data_root
+from asteer_core.paths import home as default_home
+from asteer_pipeline.definitions import build_defs
+from asteer_pipeline.event_writes import fewer_flushes
+from asteer_pipeline.resources import Progress, WorkspaceResource, shared_workspace
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+STUDY_TAG = "asteer/study"
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's console log would drown the progress bars; the UI has the full log."""
+
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+"""Capturing a step's output starts two processes per step and takes the terminal away from the progress bars."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stages that one run materialises together: they share a partition definition and wait for nothing outside but finished batches."""
+
+    assets: tuple[str, ...]
+    first: str | None
+    last: str | None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run tags that ask for the whole rectangle of partitions."""
+        return {RANGE_START: self.first, RANGE_END: self.last} if self.first is not None and self.last is not None else {}
+
+
+class StageFailed(AsteerError):
+    """A stage failed for a reason that a user can fix; what it had finished is kept."""
+
+
+class Interrupted(AsteerError):
+    """The run was interrupted (Ctrl-C or a termination signal); what was finished is kept."""
+
+
+def run_study(study: str, home: Path | None = None, progress: Progress | None = None, instance: dg.DagsterInstance | None = None) -> int:
+    """Materialise everything in `study` and return the number of Dagster runs it took. Current stored results are adopted.
+
+    Args:
+        study: name of a preset, or path of a study file.
+        home: directory of the results; None = ASTEER_HOME, else `./.asteer`.
+        progress: called as (stage, done, total, note) while stages work.
+        instance: where the runs are recorded; None = the instance under `<home>/dagster`.
+
+    Raises:
+        ConfigError: the study cannot be read or names something unknown; nothing has run.
+        StageFailed: a stage failed; the finished partitions are kept and recorded.
+        Interrupted: Ctrl-C or a termination signal; likewise.
+    """
+    root = (home or default_home()).resolve()
+    workspace = shared_workspace(study, str(root))
+    workspace.progress = progress
+    defs = build_defs(study, resources={"workspace": WorkspaceResource(study=study, home=str(root))})
+    job = defs.resolve_implicit_global_asset_job_def()
+    todo = batches(defs)
+    with fewer_flushes(), _instance(instance, root) as recorder:
+        for batch in todo:
+            _materialise(job, batch, recorder, study)
+    return len(todo)
+
+
+def batches(defs: dg.Definitions) -> list[Batch]:
+    """Return the runs that make everything in `defs`, in order; the fewest that a greedy walk along the graph finds."""
+    graph = defs.resolve_asset_graph()
+    waiting = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level) if graph.get(key).is_materializable]
+    made: set[dg.AssetKey] = set()
+    found: list[Batch] = []
+    while waiting:
+        definition = graph.get(next(key for key in waiting if graph.get(key).parent_keys <= made)).partitions_def
+        chosen: list[dg.AssetKey] = []
+        for key in waiting:
+            node = graph.get(key)
+            if node.partitions_def == definition and node.parent_keys <= made | set(chosen):
+                chosen.append(key)
+        keys = definition.get_partition_keys() if definition is not None else [None]
+        found.append(Batch(tuple(key.to_user_string() for key in chosen), keys[0], keys[-1]))
+        made.update(chosen)
+        waiting = [key for key in waiting if key not in made]
+    return found
+
+
+def dagster_home(root: Path) -> Path:
+    """Return the Dagster instance folder of a home, made and configured (no telemetry, no greeting) if it is new.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    folder = root / "dagster"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "dagster.yaml").exists():
+            shutil.copyfile(data_root() / "dagster.yaml", folder / "dagster.yaml")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error}); set ASTEER_HOME to a folder that can") from error
+    return folder
+
+
+@contextmanager
+def _instance(given: dg.DagsterInstance | None, root: Path) -> Iterator[dg.DagsterInstance]:
+    if given is not None:
+        yield given
+    else:
+        reference = InstanceRef.from_dir(str(dagster_home(root)), overrides={"compute_logs": NO_COMPUTE_LOGS})
+        with dg.DagsterInstance.from_ref(reference) as instance:
+            yield instance
+
+
+def _materialise(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str) -> None:
+    try:
+        job.execute_in_process(
+            run_config=QUIET,
+            instance=instance,
+            asset_selection=[dg.AssetKey.from_user_string(name) for name in batch.assets],
+            tags={**batch.tags, STUDY_TAG: Path(study).stem},
+        )
+    except dg.Failure as failure:
+        raise StageFailed(failure.description or "a stage failed without saying why") from failure
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
+        raise Interrupted("interrupted") from interrupt

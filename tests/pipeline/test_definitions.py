@@ -1,0 +1,147 @@
+"""The graph that Dagster is given: what is in it, exactly how partitions depend on each other, and what loading it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import deserialize_value, serialize_value
+
+from asteer_core.errors import ConfigError
+from asteer_core.study import Plan, load_study, plan
+from asteer_pipeline.definitions import build_defs
+from asteer_pipeline.partitions import study_partitions
+from asteer_pipeline.runner import batches
+
+ROOT = Path(__file__).parents[2]
+TINY = str(Path(__file__).parent / "tiny.yaml")
+
+GRAPH = {
+    "contrastive_prompts": ("prompts", "concept", []),
+    "judges": ("judges", "concept", []),
+    "steering_vectors": ("vectors", "concept|vector", ["contrastive_prompts"]),
+    "baseline_corpora": ("corpora", "concept|model", ["contrastive_prompts", "steering_vectors"]),
+    "steered_corpora": ("corpora", "concept|configuration", ["steering_vectors"]),
+    "baseline_measurements": ("measurements", "concept|model", ["baseline_corpora", "judges"]),
+    "measurements": ("measurements", "concept|configuration", ["judges", "steered_corpora"]),
+    "baseline_metrics": ("scores", "concept|model", ["baseline_measurements"]),
+    "corpus_metrics": ("scores", "concept|configuration", ["baseline_measurements", "measurements"]),
+    "baseline_detectors": ("detectors", "concept|model", ["baseline_corpora"]),
+    "detectors": ("detectors", "concept|configuration", ["baseline_detectors", "steered_corpora"]),
+    "leaderboard": ("analysis", None, ["baseline_detectors", "baseline_metrics", "corpus_metrics", "detectors"]),
+    "metric_auroc_correlation": ("analysis", None, ["leaderboard"]),
+    "warehouse": ("warehouse", None, ["leaderboard", "metric_auroc_correlation"]),
+}
+
+
+@pytest.fixture
+def graph(defs):
+    return defs.resolve_asset_graph()
+
+
+def dimensions(definition):
+    if definition is None:
+        return None
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        return "|".join(definition.partition_dimension_names)
+    return "concept"
+
+
+def test_the_graph_has_exactly_these_assets_groups_partitions_and_dependencies(graph):
+    found = {}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        parents = sorted(parent.to_user_string() for parent in node.parent_keys)
+        found[key.to_user_string()] = (node.group_name, dimensions(node.partitions_def), parents)
+    assert found == GRAPH
+
+
+def test_every_asset_says_what_it_is_and_makes_all_partitions_in_one_run(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description and node.kinds
+        if node.is_partitioned:
+            assert node.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_steered_corpus_depends_on_exactly_its_vector():
+    parts = study_partitions(plan(load_study(TINY)))
+    keys = ["evasion|beta:caa:L02:s0.30", "evasion|beta:caa:L01:s0.60", "toxicity|alpha:pca:L02:s0.60"]
+    downstream = parts.configuration.subset_with_partition_keys(keys)
+    upstream = parts.vector_to_configuration.get_upstream_mapped_partitions_result_for_partitions(
+        downstream, parts.configuration, parts.vector
+    )
+    assert set(upstream.partitions_subset.get_partition_keys()) == {"evasion|beta:caa", "toxicity|alpha:pca"}
+
+
+def test_a_configuration_depends_on_the_baseline_of_its_model_and_concept():
+    parts = study_partitions(plan(load_study(TINY)))
+    downstream = parts.configuration.subset_with_partition_keys(["evasion|beta:caa:L02:s0.30"])
+    upstream = parts.model_to_configuration.get_upstream_mapped_partitions_result_for_partitions(
+        downstream, parts.configuration, parts.model
+    )
+    assert set(upstream.partitions_subset.get_partition_keys()) == {"evasion|beta"}
+
+
+def test_baselines_depend_on_random_directions_and_on_no_other_vector():
+    parts = study_partitions(plan(load_study(TINY)))
+    downstream = parts.model.subset_with_partition_keys(["evasion|beta"])
+    upstream = parts.vector_to_model.get_upstream_mapped_partitions_result_for_partitions(downstream, parts.model, parts.vector)
+    assert set(upstream.partitions_subset.get_partition_keys()) == {"evasion|beta:random"}
+    vectors = parts.vector.subset_with_partition_keys(["evasion|beta:caa", "toxicity|alpha:random"])
+    fed = parts.vector_to_model.get_downstream_partitions_for_partitions(vectors, parts.vector, parts.model)
+    assert set(fed.get_partition_keys()) == {"toxicity|alpha"}
+
+
+def test_the_keys_of_one_model_are_neighbours():
+    models = [key.split(":")[0] for key in plan(load_study(TINY)).configuration_keys]
+    assert models == sorted(models, key=["alpha", "beta"].index)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"concepts": ("a|b",)}, "concept key 'a|b'"),
+        ({"models": ("m", "m")}, "model 'm' is listed twice"),
+        ({"configuration_keys": ("n:caa:L01:s0.50",)}, "'n:caa', which the plan does not have"),
+        ({"vector_keys": ()}, "there is no vector"),
+    ],
+)
+def test_a_plan_that_cannot_be_partitioned_is_refused(wrong, says):
+    good = {"concepts": ("a",), "models": ("m",), "configuration_keys": ("m:caa:L01:s0.50",), "vector_keys": ("m:caa",)}
+    with pytest.raises(ConfigError, match=says.replace("|", r"\|")):
+        study_partitions(Plan(**{**good, **wrong}))
+
+
+def test_the_repository_can_be_sent_to_the_ui(defs):
+    snapshot = RepositorySnap.from_def(defs.get_repository_def())
+    again = deserialize_value(serialize_value(snapshot), RepositorySnap)
+    assert {node.asset_key.to_user_string() for node in again.asset_nodes} == set(GRAPH)
+    assert {job.name for job in again.job_datas or again.job_refs} >= {"study_1_concepts", "study_5_results"}
+
+
+def test_few_runs_make_a_whole_study_and_none_goes_before_what_it_needs(defs):
+    made = set()
+    found = batches(defs)
+    assert len(found) == 5
+    for batch in found:
+        for name in batch.assets:
+            assert set(GRAPH[name][2]) <= made
+            made.add(name)
+    assert made == set(GRAPH)
+
+
+def test_loading_the_code_location_imports_no_model_library():
+    code = (
+        "import sys; from asteer_pipeline.definitions import defs, build_defs; build_defs(sys.argv[1]).get_repository_def(); "
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, TINY], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_wrong_study_is_refused_with_its_name():
+    with pytest.raises(ConfigError, match="qiuck"):
+        build_defs("qiuck")
