@@ -120,7 +120,9 @@ def _permute(rows: list[dict[str, Any]], units: dict[str, Unit], metric: str, rn
             valid = valid_rows(unit, (metric,))
             rho, permuted = permuted_rhos(numbers(unit.frame, metric)[valid], unit.auroc[valid], unit.cells[valid], rng, N_PERMUTATIONS)
             row["p_permutation"] = two_sided_p(rho, permuted)
-            observed.append(rho), drawn.append(permuted), sizes.append(row["n"])
+            observed.append(rho)
+            drawn.append(permuted)
+            sizes.append(row["n"])
         elif row["concept"] == POOLED and row["reason"] is None:
             pooled = fisher_pool(np.array(observed), np.array(sizes))
             weights = np.array(sizes)[:, None] * np.ones(N_PERMUTATIONS)
