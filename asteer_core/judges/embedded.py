@@ -1,0 +1,206 @@
+"""The default judge: logistic regression on a sentence embedding, words, word pairs and surface features, calibrated out of fold.
+
+Not here: the encoder (embeddings arrive with the texts) and the concept's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from asteer_core.errors import DataError, StoreError
+from asteer_core.judges._calibration import brier, expected_calibration_error, platt
+from asteer_core.judges._features import BUCKETS, SURFACE, TextFeatures
+from asteer_core.judges._registry import JUDGES
+from asteer_core.tensors import read_tensors, write_tensors
+
+KIND = "embedded judge"
+VERSION = 1
+FOLDS = 5
+INVERSE_PENALTY = 10.0
+EMBEDDING_WEIGHT = 2.0
+"""Sizes unit-norm embeddings against the grams under one penalty."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    weights: np.ndarray
+    bias: float
+
+    def decide(self, features: csr_matrix) -> np.ndarray:
+        return features @ self.weights + self.bias
+
+
+@JUDGES.register("embedded")
+@dataclass(frozen=True, eq=False)
+class EmbeddedJudge:
+    """P(violation) = expit(slope * (w . x + bias) + offset); slope and offset are fitted to out-of-fold decisions.
+
+    Attributes:
+        report: out-of-fold figures: auroc, brier, ece, n, n_positive, n_groups, folds, and mean_<kind> where kinds were given.
+    """
+
+    linear: _Linear
+    features: TextFeatures
+    calibration: tuple[float, float]
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Sequence[str],
+        embeddings: np.ndarray,
+        labels: np.ndarray,
+        groups: np.ndarray,
+        rng: np.random.Generator,
+        kinds: Sequence[str] | None = None,
+    ) -> Self:
+        """Return the judge trained on all rows, calibrated and reported on folds that keep groups together.
+
+        Args:
+            texts: responses.
+            embeddings: [text, d_embed].
+            labels: 1 = violates, 0 = does not, [text].
+            groups: prompt group of each row; a group is never on both sides of a fold.
+            rng: deals groups to folds.
+            kinds: kind of each row, for the mean out-of-fold probability per kind in the report.
+
+        Raises:
+            DataError: rows that do not pair, labels other than 0 and 1 or of one class, embeddings that are not finite, fewer than
+                two groups per class, or decisions that say nothing about the label.
+        """
+        texts, labels, groups = list(texts), np.asarray(labels), np.asarray(groups)
+        embeddings = _checked(texts, embeddings)
+        folds = _folds(labels, groups, len(texts), rng)
+        labels = labels.astype(int)
+        decisions = np.full(len(texts), np.nan)
+        fold_of = np.full(len(texts), -1)
+        for number, (train, held) in enumerate(folds):
+            features, matrix = TextFeatures.fit([texts[i] for i in train], groups[train])
+            linear = _regress(_joined(embeddings[train], matrix), labels[train])
+            decisions[held] = linear.decide(_joined(embeddings[held], features.transform([texts[i] for i in held])))
+            fold_of[held] = number
+        features, matrix = TextFeatures.fit(texts, groups)
+        calibration = platt(decisions, labels)
+        if calibration[0] <= 0:
+            raise DataError(
+                f"embedded judge: out of fold its decisions fall where the label rises (AUROC {_auroc(decisions, labels):.2f}), "
+                "so it learned nothing; check the labels, or give it more groups"
+            )
+        report = _report(decisions, labels, fold_of, kinds)
+        report |= {"n_groups": len(np.unique(groups)), "folds": len(folds)}
+        return cls(_regress(_joined(embeddings, matrix), labels), features, calibration, report)
+
+    def probability(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability of violation, float64 [text] in 0 to 1; NaN (no verdict) where the embedding is not finite.
+
+        Raises:
+            DataError: texts and embeddings do not pair, or the embeddings have another width than in training.
+        """
+        embeddings = np.asarray(embeddings, dtype=np.float64)
+        width = len(self.linear.weights) - BUCKETS - SURFACE
+        if embeddings.shape != (len(texts), width):
+            raise DataError(f"embedded judge: {len(texts)} texts with embeddings {embeddings.shape}; expected ({len(texts)}, {width})")
+        known = np.logical_and.reduce(np.isfinite(embeddings), axis=1)
+        matrix = _joined(np.where(known[:, None], embeddings, 0.0), self.features.transform(texts))
+        slope, offset = self.calibration
+        return np.where(known, expit(slope * self.linear.decide(matrix) + offset), np.nan)
+
+    def save(self, path: Path | str) -> None:
+        """Write the judge as safetensors with a JSON header; the file appears whole or not at all."""
+        header = {"bias": self.linear.bias, "typical": self.features.typical, "calibration": self.calibration, "report": self.report}
+        write_tensors(Path(path), KIND, VERSION, header, {"weights": self.linear.weights, "known": self.features.known})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Return the judge that `save` wrote.
+
+        Raises:
+            StoreError: missing, truncated or foreign file, another version, or values that are not finite.
+        """
+        header, tensors = read_tensors(Path(path), KIND, VERSION)
+        try:
+            linear = _Linear(tensors["weights"], float(header["bias"]))
+            features = TextFeatures(tensors["known"], float(header["typical"]))
+            slope, offset = header["calibration"]
+            judge = cls(linear, features, (float(slope), float(offset)), dict(header["report"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{path}: the header does not match the tensors ({error!r}); delete the file and train the judge again"
+            ) from error
+        if not np.isfinite(linear.weights).all() or linear.weights.ndim != 1 or len(linear.weights) <= BUCKETS + SURFACE:
+            raise StoreError(f"{path}: the weights are not finite numbers of the expected shape; delete the file and train the judge again")
+        return judge
+
+
+def _checked(texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    if embeddings.ndim != 2 or len(embeddings) != len(texts):
+        raise DataError(f"embedded judge: {len(texts)} texts with embeddings {embeddings.shape}; expected [text, d_embed]")
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if bad.size:
+        raise DataError(f"embedded judge: {bad.size} of {len(texts)} embeddings hold NaN or infinity (first rows {bad[:5].tolist()})")
+    return embeddings
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray, n: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Splits of the rows into train and held-out, by groups, with both classes on both sides of training."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if labels.shape != (n,) or groups.shape != (n,):
+        raise DataError(f"embedded judge: {n} texts with labels {labels.shape} and groups {groups.shape}; expected one of each per text")
+    if not np.isin(labels, (0, 1)).all():
+        raise DataError("embedded judge: labels must be 1 (violates) or 0 (does not); got others or NaN")
+    per_class = [len(np.unique(groups[labels == value])) for value in (0, 1)]
+    if min(per_class) < 2:
+        raise DataError(
+            f"embedded judge: label 0 occurs in {per_class[0]} groups and label 1 in {per_class[1]}; "
+            "each needs at least 2, so that quality can be measured on groups it has not seen"
+        )
+    splitter = StratifiedGroupKFold(min(FOLDS, *per_class), shuffle=True, random_state=int(rng.integers(2**31)))
+    folds = list(splitter.split(np.zeros(n), labels.astype(int), groups))
+    if any(len(np.unique(labels[train])) < 2 for train, _ in folds):
+        raise DataError("embedded judge: a fold is left with one class to train on; spread both labels over more groups")
+    return folds
+
+
+def _joined(embeddings: np.ndarray, matrix: csr_matrix) -> csr_matrix:
+    return csr_matrix(hstack([matrix, csr_matrix(EMBEDDING_WEIGHT * embeddings)]))
+
+
+def _regress(features: csr_matrix, labels: np.ndarray) -> _Linear:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(features, labels)
+    return _Linear(model.coef_[0], float(np.ravel(model.intercept_)[0]))
+
+
+def _report(decisions: np.ndarray, labels: np.ndarray, fold_of: np.ndarray, kinds: Sequence[str] | None) -> dict[str, Any]:
+    """Out-of-fold figures; each fold's probabilities use a calibration that has not seen the fold."""
+    probability = np.empty(len(labels))
+    for number in np.unique(fold_of):
+        held = np.equal(fold_of, number)
+        slope, offset = platt(decisions[~held], labels[~held])
+        probability[held] = expit(slope * decisions[held] + offset)
+    report: dict[str, Any] = {
+        "n": len(labels),
+        "n_positive": int(labels.sum()),
+        "auroc": _auroc(decisions, labels),
+        "brier": brier(probability, labels),
+        "ece": expected_calibration_error(probability, labels),
+    }
+    names = np.asarray([] if kinds is None else kinds)
+    return report | {f"mean_{kind}": float(probability[names == kind].mean()) for kind in np.unique(names).tolist()}
+
+
+def _auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    positives = int(labels.sum())
+    ranks = rankdata(scores)[labels == 1].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))
