@@ -43,7 +43,7 @@ bench: install  ## every benchmark; each prints a table
 	$(BIN)/python -m benchmarks
 
 concepts: install  ## write data/concepts/ anew from the grammar
-	$(BIN)/python -m asteer_core.reference.concepts
+	$(BIN)/python -m asteer_core.reference.build_concepts
 
 reference-models: install  ## train the embedded models again (half an hour on two cores)
 	$(BIN)/python -m asteer_core.reference.train

@@ -23,7 +23,7 @@ from asteer_core.types import fingerprint
 from asteer_core.warehouse.store import Store
 
 if TYPE_CHECKING:
-    from asteer_core.model import LanguageModel, SentenceEncoder
+    from asteer_core.model import EmbeddingCache, LanguageModel
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
@@ -134,11 +134,11 @@ class Workspace:
         return self._fingerprints[name]
 
     @cached_property
-    def encoder(self) -> SentenceEncoder:
-        """The sentence encoder, with its cache on disk shared by all studies of this home."""
-        from asteer_core.model import load_encoder
+    def encoder(self) -> EmbeddingCache:
+        """The sentence encoder behind its cache on disk, which all studies of this home share."""
+        from asteer_core.model import EmbeddingCache, load_encoder
 
-        return load_encoder(cache=self.home / "cache" / "embeddings")
+        return EmbeddingCache(self.home / "cache" / "embeddings", load_encoder())
 
     def embed(self, texts: list[str], stage: str) -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""

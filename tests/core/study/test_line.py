@@ -27,7 +27,7 @@ def test_every_partition_of_every_stage_is_done_once_and_nothing_was_reused(fini
 def test_every_row_of_the_leaderboard_has_metrics_and_an_auroc_with_its_interval(finished):
     ws, _ = finished
     board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")
-    assert board.height == len(ws.plan.pairs)
+    assert board.height == len(ws.plan.pairs) * len(ws.study.detectors.kinds)
     for column in ("success", "coherence", "diversity", "hm", "auroc", "auroc_lo", "auroc_hi", "difference", "difference_best"):
         assert board[column].null_count() == 0, column
     assert board["auroc"].is_between(0, 1).all() and (board["auroc_lo"] <= board["auroc_hi"]).all()
@@ -121,7 +121,7 @@ def test_a_stage_without_its_input_says_what_to_materialise(tmp_path, small_stud
     [
         ({"concepts": ["toxicitty"]}, "Did you mean 'toxicity'"),
         ({"models": ["neox-3m"]}, "Did you mean 'neox-2m'"),
-        ({"grid": [{"method": "cca", "layers": [1], "strengths": [0.4]}]}, "Did you mean 'caa'"),
+        ({"grid": [{"method": "caaa", "layers": [1], "strengths": [0.4]}]}, "Did you mean 'caa'"),
         ({"size": {"prompts": 4000}}, "lower size.prompts"),
     ],
 )
