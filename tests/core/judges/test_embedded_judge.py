@@ -8,6 +8,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges import JUDGES, EmbeddedJudge
 from asteer_core.judges._calibration import brier, expected_calibration_error, platt
+from asteer_core.judges._features import BUCKETS, GRAM_WEIGHT, TextFeatures
 
 WORDS = [a + b + c for a in ("ka", "mo", "ri", "te", "su") for b in ("na", "lo", "mi", "ru") for c in "stkrn"]
 TOPICS = [WORDS[i : i + 20] for i in range(0, 80, 4)]
@@ -109,6 +110,16 @@ def test_garbage_made_of_its_own_words_is_not_a_sure_violation(data):
     assert sure > 0.9
     assert salad.mean() < sure - 0.4
     assert loops.max() < 0.9
+
+
+def test_a_training_text_is_as_familiar_as_other_groups_make_it():
+    """Counting its own pairs would make every training text fully familiar, and the feature useless."""
+    texts = ["red old boat", "red old boat", "red old tram", "one more word"]
+    features, matrix = TextFeatures.fit(texts, np.array(["a", "a", "b", "c"]))
+    familiar = matrix[:, BUCKETS].toarray()[:, 0] / GRAM_WEIGHT
+    # Pairs of "red old boat" in group b: start-red and red-old, of four.
+    np.testing.assert_allclose(familiar, [0.5, 0.5, 0.5, 0.0])
+    np.testing.assert_allclose(features.transform(["red old boat", "blue hat"])[:, BUCKETS].toarray()[:, 0] / GRAM_WEIGHT, [1.0, 0.0])
 
 
 def test_means_per_kind_are_reported_where_kinds_are_given(data):
