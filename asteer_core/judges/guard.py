@@ -1,0 +1,87 @@
+"""A judge that is somebody else's safety classifier: the probabilities of its violating labels, added up or the largest.
+
+Torch-free: the classifier comes as an object, such as `load_classifier(...)` of the model room. Not here: loading or running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from asteer_core.errors import ConfigError, DataError, unknown_name
+from asteer_core.judges._registry import JUDGES
+from asteer_core.judges._verdicts import Verdicts, probabilities
+
+Reads = Literal["response", "pair"]
+"""Whether the classifier reads the response alone, or prompt and response as a text pair."""
+
+
+class Classifier(Protocol):
+    """A sequence classifier: its labels in order, and whether several may hold at once."""
+
+    name: str
+    labels: tuple[str, ...]
+    multi_label: bool
+
+    def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """Return P(label), float64 [text, label]."""
+        ...
+
+
+@JUDGES.register("guard")
+class GuardJudge:
+    """P(violation) from a classifier's labels: their sum where labels exclude each other, the largest where several may hold.
+
+    Args:
+        classifier: the model.
+        violating: the labels that mean violation.
+        reads: see `Reads`.
+
+    Raises:
+        ConfigError: no violating label, an unknown one, or all labels of labels that exclude each other.
+    """
+
+    def __init__(self, classifier: Classifier, violating: Sequence[str], reads: Reads = "response") -> None:
+        for label in violating:
+            if label not in classifier.labels:
+                raise unknown_name(f"label of classifier {classifier.name!r}:", label, classifier.labels)
+        whole = not classifier.multi_label and len(classifier.labels) > 1 and set(violating) == set(classifier.labels)
+        if not violating or whole:
+            raise ConfigError(
+                f"judge 'guard', classifier {classifier.name!r}: violating labels {list(violating)} tell nothing apart; "
+                f"name some, not all, of {', '.join(classifier.labels)}"
+            )
+        if reads not in ("response", "pair"):
+            raise ConfigError(f"judge 'guard': reads={reads!r}; expected response or pair")
+        self.classifier, self.violating, self.reads = classifier, tuple(violating), reads
+        self._columns = [classifier.labels.index(label) for label in dict.fromkeys(violating)]
+
+    def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
+        """Return P(violation), float64 [text], NaN = no verdict. `embeddings` are not used."""
+        return self.judge(texts, prompts).success
+
+    def judge(self, texts: Sequence[str], prompts: Sequence[str] | None = None) -> Verdicts:
+        """Return the verdicts; a null is an empty response or one that the classifier has no finite answer to.
+
+        Raises:
+            DataError: the classifier reads pairs and prompts are missing, or differ in number from the texts.
+        """
+        if prompts is not None and len(prompts) != len(texts):
+            raise DataError(f"judge 'guard': {len(prompts)} prompts for {len(texts)} responses; expected one prompt per response")
+        if self.reads == "pair" and prompts is None:
+            raise DataError("judge 'guard' with reads: pair needs the prompts; pass them, or set reads: response")
+        success, reasons = np.full(len(texts), np.nan), ["empty response" if not text.strip() else None for text in texts]
+        rows = [row for row, reason in enumerate(reasons) if reason is None]
+        if rows:
+            success[rows] = self._read([texts[row] for row in rows], None if prompts is None else [prompts[row] for row in rows])
+        for row in rows:
+            if not np.isfinite(success[row]):
+                success[row], reasons[row] = np.nan, "classifier gave no finite probability"
+        return probabilities(success, reasons)
+
+    def _read(self, texts: list[str], prompts: list[str] | None) -> np.ndarray:
+        table = self.classifier.probabilities(prompts, texts) if self.reads == "pair" and prompts else self.classifier.probabilities(texts)
+        chosen = np.asarray(table, dtype=np.float64)[:, self._columns]
+        return chosen.max(axis=1) if self.classifier.multi_label else np.minimum(chosen.sum(axis=1), 1.0)
