@@ -19,7 +19,7 @@ from asteer_core.judges.calibration import calibrate
 from asteer_core.judges.review import read_review, write_review
 
 PAYLOADS = [
-    "<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<!--<script>", "![x](http://evil/x.png)",
+    "<script>alert(1)</script>", "</script x=", "</script><img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<!--<script>", "![x](http://evil/x.png)",
     "\x1b[31mred\x1b[0m", "\u202etxt.exe", "\u2028\u2029", "&lt;b&gt;", "]]>", "'\"`${x}\\",
 ]  # fmt: skip
 
@@ -75,6 +75,9 @@ def test_hostile_texts_are_data_and_add_no_element(tmp_path, rows, rubric):
     write_review(tmp_path / "plain.html", pl.DataFrame({"prompt": ["p"], "response": ["r"]}), rubric, np.random.default_rng(0))
     assert Document((tmp_path / "r.html").read_text()).elements == Document((tmp_path / "plain.html").read_text()).elements
     assert sorted(item["response"] for item in shown(tmp_path / "r.html")["items"]) == sorted(PAYLOADS)
+    data = next(text for kind, text in Document((tmp_path / "r.html").read_text()).texts if kind == "script")
+    # Browsers end a script at more than "</script>", so none of these characters may stand there at all.
+    assert not set("<>&") & set(data)
 
 
 @settings(max_examples=50)
