@@ -5,7 +5,7 @@ What does not belong here: recovery from lack of memory and the public signature
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Decoder:
         self.seen: torch.Tensor | None = None
         self._has_prompt_scope = any(item.scope == "prompt" for item in rows.interventions)
 
-    def run(self, waiting: list[int]) -> Iterator[tuple[int, GeneratedRow]]:
+    def run(self, waiting: list[int]) -> Generator[tuple[int, GeneratedRow], None, None]:
         """Yield every waiting row with its record, as rows finish."""
         queue = list(reversed(waiting))
         while queue or self.alive.any():

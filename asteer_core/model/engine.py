@@ -1,22 +1,23 @@
 """Batched generation in which every row has its own configuration, at the cost of plain generation.
 
 Prompts are read once per distinct prefix; rows that finish make room for others; a row's text does not depend on its neighbours.
-What does not belong here: checks (`preparation.py`), the algebra of edits (`edits.py`), drawing (`sampling.py`), caches (`cache.py`).
+What does not belong here: checks (`preparation.py`), the algebra of edits (`edits.py`), drawing (`sampling.py`), caches (`cache.py`),
+the two ways to run rows (`engines.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.decoding import Decoder
+from asteer_core.model.engines import EngineName, running
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.memory import fitting_rows, is_out_of_memory, release_memory
 from asteer_core.model.preparation import Prepared, prepare
 from asteer_core.model.rows import GeneratedRow
-from asteer_core.model.steering import Steering
 from asteer_core.types import GenerationRequest, Intervention, Sampling
 
 GenerationProgress = Callable[[int, int, int], None]
@@ -30,6 +31,7 @@ def generate(
     sampling: Sampling,
     *,
     batch_size: int | None = None,
+    engine: EngineName | None = None,
     on_progress: GenerationProgress | None = None,
     on_row: Callable[[GeneratedRow], None] | None = None,
 ) -> list[GeneratedRow]:
@@ -41,13 +43,15 @@ def generate(
         interventions: what each configuration does.
         sampling: how tokens are drawn.
         batch_size: rows at a time; None takes what memory allows. Halved and tried again when memory runs out.
+        engine: `padded`, `continuous` (transformers' continuous batching, for GPUs) or `auto`; None takes the model's. The texts are the
+            same.
         on_progress: called as rows finish.
         on_row: called with each row as it finishes, in any order, so that a caller can save it.
 
     Raises:
         ModelError: a request or intervention does not fit the model (before anything is generated), a configuration with edits
             steered no token, or memory does not suffice for one row.
-        ConfigError: a request names an unknown intervention.
+        ConfigError: a request names an unknown intervention, or the engine is unknown.
     """
     if batch_size is not None and batch_size < 1:
         raise ModelError(f"batch_size {batch_size}: expected at least 1, or None for what memory allows")
@@ -58,22 +62,25 @@ def generate(
     capacity = batch_size or fitting_rows(model, longest)
     finished: dict[int, GeneratedRow] = {}
     tokens = 0
-    with torch.inference_mode(), Steering(model, rows.interventions) as steering:
+    with torch.inference_mode(), running(engine or model.engine, model, rows, sampling) as run:
         while len(finished) < len(requests):
             waiting = [row for row in rows.order if row not in finished]
             try:
-                for row, record in Decoder(model, rows, sampling, steering, capacity).run(waiting):
-                    finished[row] = record
-                    tokens += record.n_tokens
-                    if on_row:
-                        on_row(record)
-                    if on_progress:
-                        on_progress(len(finished), len(requests), tokens)
+                with closing(run(capacity, waiting)) as records:
+                    for row, record in records:
+                        finished[row] = record
+                        tokens += record.n_tokens
+                        if on_row:
+                            on_row(record)
+                        if on_progress:
+                            on_progress(len(finished), len(requests), tokens)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 capacity = _halved(min(capacity, len(waiting)), model, error)
-            release_memory()
+            # Not inside the handler: there the error still holds the frames, and with them the cache.
+            if len(finished) < len(requests):
+                release_memory()
     _check_steered(rows, finished)
     return [finished[row] for row in range(len(requests))]
 

@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -29,7 +29,8 @@ class LanguageModel:
     """A causal language model with its tokenizer, ready to be read, steered, scored and sampled from.
 
     Wrap an in-memory model with the constructor; read one from disk or the hub with `load_model`. `fingerprint` is a hash of the
-    weights, `revision` the hub commit where there is one, `context_length` the longest sequence in tokens (None: unbounded).
+    weights, `revision` the hub commit where there is one, `context_length` the longest sequence in tokens (None: unbounded), `engine`
+    the name of what generates.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class LanguageModel:
         fingerprint: str | None = None,
         revision: str | None = None,
         prompt_template: str | None = None,
+        engine: Literal["auto", "padded", "continuous"] = "auto",
     ) -> None:
         self.name = name
+        self.engine = engine
         self.module = module.eval()
         self.tokenizer = tokenizer
         self.revision = revision
@@ -93,6 +96,7 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     Raises:
         ModelError: the source cannot be found or reached, holds no safetensors, or cannot be loaded as asked.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, revision = _folder(spec, Path(data_root))
@@ -112,15 +116,20 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     if spec.quantisation is not None:
         options["quantization_config"] = _quantisation(spec)
     try:
-        module = AutoModelForCausalLM.from_pretrained(folder, **options)
+        module, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=spec.trust_remote_code)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         raise ModelError(f"model {spec.name!r}: {folder} cannot be loaded: {error}") from error
+    if info["missing_keys"]:
+        # Transformers fills these with random numbers and a warning; every result would be noise.
+        missing = ", ".join(sorted(info["missing_keys"])[:5])
+        raise ModelError(f"model {spec.name!r}: {folder} lacks {len(info['missing_keys'])} weights ({missing} ...); copy the model again")
     if "device_map" not in options:
         module = module.to(device)
     return LanguageModel(
-        spec.name, module, tokenizer, fingerprint=hash_files(weights), revision=revision, prompt_template=spec.prompt_template
-    )
+        spec.name, module, tokenizer, fingerprint=hash_files(weights), revision=revision, prompt_template=spec.prompt_template,
+        engine=spec.engine,
+    )  # fmt: skip
 
 
 def _folder(spec: ModelSpec, data_root: Path) -> tuple[Path, str | None]:

@@ -21,7 +21,7 @@ class ModelSpec(BaseModel):
 
     `source` is a folder (relative to the data folder, or absolute) or a Hugging Face hub id. `scorer` names the model that scores the
     coherence of what this one generates. `prompt_template` is a plain template with `{prompt}` and optionally `{system}`; given, it
-    takes the place of the tokenizer's chat template.
+    takes the place of the tokenizer's chat template. `engine` names what generates (`auto` knows).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +36,7 @@ class ModelSpec(BaseModel):
     device_map: str | None = None
     quantisation: Literal["8bit", "4bit"] | None = None
     trust_remote_code: bool = False
+    engine: Literal["auto", "padded", "continuous"] = "auto"
     prompt_template: str | None = None
 
     @field_validator("name")
