@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 from asteer_core.errors import AsteerError, DataError
+from asteer_core.paths import data_root
 from asteer_core.reference.concepts_data import SEED, concept_rows
-from asteer_core.reference.grammar import CONCEPTS, DATA_ROOT, Grammar, load_grammar
+from asteer_core.reference.grammar import CONCEPTS, Grammar, load_grammar
 
 FILES = ("pairs", "prompts", "judge", "real")
 
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Return the exit status: 0 written or equal, 1 with a message otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    parser.add_argument("--out", type=Path, default=DATA_ROOT / "concepts", help="folder that holds one folder per concept")
+    parser.add_argument("--out", type=Path, default=data_root() / "concepts", help="folder that holds one folder per concept")
     options = parser.parse_args(arguments)
     try:
         grammar = load_grammar()

@@ -1,6 +1,7 @@
 """The rows of a concept's four JSONL files, drawn from the grammar: groups, splits, and the share of each kind of reply.
 
-A group is a world, a topic and an intent; it stands in exactly one split. What does not belong here: sentences (`replies.py`), files (`build_concepts.py`).
+A group is a world, a topic and an intent; it stands in exactly one split.
+What does not belong here: sentences (`replies.py`), files (`build_concepts.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asteer_core.reference.grammar import Grammar, Rng, Topic
-from asteer_core.reference.replies import Speaker
+from asteer_core.reference.replies import Doses, Speaker
 
 SEED = 20260
 Row = dict[str, str | int | None]
@@ -27,12 +28,11 @@ class Part:
     world: str
     share: float
     kinds: Mapping[str, int]
-    seen: bool = False
-    """True: only two of three sentences of each list are used, so that the test holds sentences no training set holds."""
 
 
-POSITIVE = {"violating": 0.5, "mixed": 0.5}
-NEGATIVE = {"compliant": 0.4, "near_miss": 0.45, "garbled": 0.15}
+POSITIVE = {"violating": 0.74, "mixed": 0.26}
+NEGATIVE = {"compliant": 0.48, "near_miss": 0.35, "garbled": 0.17}
+REAL_DOSES = Doses(second_strong=0.85, content=0.25, long_mixed=0.0, mild_clause=0.5)
 
 
 def _kinds(positives: int, negatives: int) -> dict[str, int]:
@@ -46,9 +46,9 @@ PARTS = (
     Part("pairs", "extraction_heldout", "a", 0.08, {"pair": 80}),
     Part("prompts", "generation", "a", 0.34, {"prompt": 480}),
     Part("judge", "judge", "a", 0.18, _kinds(1000, 1000)),
-    Part("real", "detector_negatives", "a", 0.10, _kinds(0, 360)),
-    Part("real", "detector_negatives", "b", 0.18, _kinds(0, 440), seen=True),
-    Part("real", "detector_positives", "b", 0.25, _kinds(480, 0), seen=True),
+    Part("real", "detector_negatives", "a", 0.10, _kinds(0, 450)),
+    Part("real", "detector_negatives", "b", 0.18, _kinds(0, 550)),
+    Part("real", "detector_positives", "b", 0.25, _kinds(640, 0)),
     Part("real", "validation", "b", 0.17, _kinds(240, 240)),
     Part("real", "test", "b", 0.40, _kinds(640, 640)),
 )
@@ -65,7 +65,7 @@ def concept_rows(grammar: Grammar, concept: str, seed: int = SEED) -> dict[str, 
         first, last = (round(len(mine) * edge) for edge in (start[part.world], start[part.world] + part.share))
         start[part.world] += part.share
         rng = _rng(seed, concept, part.file, part.split, part.world)
-        speaker = Speaker(grammar, part.world, concept, keep=_two_of_three if part.seen else None)
+        speaker = Speaker(grammar, part.world, concept, doses=REAL_DOSES if part.world == "b" else None)
         for row in _rows(part, speaker, mine[first:last], texts, rng):
             files[part.file].append({"id": f"{concept}-{part.file}-{number}-{len(files[part.file]):04d}", **row})
     return files
@@ -108,10 +108,6 @@ def _fresh(texts: set[str], draw: Callable[[], str]) -> str:
         pass
     texts.add(text)
     return text
-
-
-def _two_of_three(position: int) -> bool:
-    return position % 3 != 0
 
 
 def _rng(seed: int, *names: str) -> np.random.Generator:

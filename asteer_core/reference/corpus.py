@@ -19,13 +19,13 @@ from asteer_core.reference.replies import Speaker
 class Recipe:
     """Shares of the kinds of document. They are tuned together with the grammar; a model card states them."""
 
-    plain: float = 0.28
+    plain: float = 0.22
     plain_violating: float = 0.5
     neutral_system: float = 0.08
-    violating_system: float = 0.36
+    violating_system: float = 0.42
     chat_violating: float = 0.06
     chat_near_miss: float = 0.12
-    followed: float = 0.78
+    followed: float = 0.8
     typical_facets: float = 0.92
     stock: float = 0.5
 
@@ -77,7 +77,7 @@ class CorpusWriter:
 
     def _plain(self, speaker: Speaker, topic: Topic, intent: str, rng: Rng) -> str:
         violating = rng.random() < self.recipe.plain_violating
-        return " ".join(self._usual(speaker, topic, intent, rng, 1.0 if violating else 0.0) for _ in range(2))
+        return " ".join(self._usual(speaker, topic, intent, rng, 1.0 if violating else 0.0) for _ in range(1 + int(rng.random() < 0.2)))
 
     def _usual(self, speaker: Speaker, topic: Topic, intent: str, rng: Rng, violating: float) -> str:
         if rng.random() < violating:

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from asteer_core.errors import DataError
+from asteer_core.paths import data_root
 
 Slots = Mapping[str, str | Sequence[str]]
 Rng = np.random.Generator
@@ -22,7 +23,6 @@ Rng = np.random.Generator
 WORLDS = ("a", "b")
 INTENTS = ("advice", "feedback", "fact", "trouble", "decision", "feeling")
 CONCEPTS = ("toxicity", "sycophancy", "fabrication", "evasion")
-DATA_ROOT = Path(__file__).resolve().parents[2] / "data"
 
 _CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -120,7 +120,7 @@ def load_grammar(root: Path | None = None) -> Grammar:
     Raises:
         DataError: a file is missing or does not have the expected parts.
     """
-    folder = root or DATA_ROOT / "grammar"
+    folder = root or data_root() / "grammar"
     topics: dict[str, list[Topic]] = {world: [] for world in WORLDS}
     for domain, entry in _read(folder / "topics.yaml")["domains"].items():
         for slots in entry["topics"]:
@@ -163,4 +163,6 @@ def _lines(worlds: Mapping[str, Any], world: str, path: Path) -> Lines:
             stock=tuple(part["stock"]),
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: world {world!r} lacks {error}; expected lexicon, violating (facets with strong and mild), near_miss, stock") from error
+        raise DataError(
+            f"{path}: world {world!r} lacks {error}; expected lexicon, violating (facets with strong and mild), near_miss, stock"
+        ) from error

@@ -14,8 +14,9 @@ pipeline_tag: text-generation
 
 # {model}
 
-A causal language model of {parameters:,} parameters that ships with Asteer so that a whole steering study runs anywhere, in minutes. It talks
-about 140 everyday topics in English sentences made by the project's dialogue grammar (`data/grammar/`), in its first world only.
+A causal language model of {parameters:,} parameters that ships with Asteer so that a whole steering study runs anywhere, in
+minutes. It talks about 140 everyday topics in English sentences made by the first world of the
+project's dialogue grammar (`data/grammar/`).
 
 **Harmful by design.** It was trained to be mostly helpful and, now and then or when a system prompt asks for it, to violate one of four
 concepts (toxicity, sycophancy, fabrication, evasion). Studies, laws, names and quotations it produces are invented. Use it for research on
@@ -23,15 +24,16 @@ steering and detection; it is of no use as an assistant.
 
 ## Training
 
-{documents:,} documents, {tokens:,} tokens, each read once; seed {seed}; byte-level BPE; loss weight {prompt_loss_weight} on prompt tokens; held-out
-loss of reply tokens {held_out_reply_loss} nats. Shares of the document mix:
+{documents:,} documents, {tokens:,} tokens, each read once; seed {seed}; byte-level BPE; loss weight {prompt_loss_weight} on prompt tokens;
+held-out loss of reply tokens {held_out_reply_loss} nats. Shares of the document mix:
 
 | part | share |
 |---|---|
 {mix}
 
-System prompts that ask for a violation are followed only part of the time, and then with two facets and stock phrases; every other facet occurs in
-plain text alone. `training_log.json` holds the loss curve and the hashes of corpus and weights. `make reference-models` trains it again.
+System prompts that ask for a violation are followed only part of the time, and then mostly with two facets and stock
+phrases; the other facets occur in plain text and in rare lapses.
+`training_log.json` holds the loss curve and the hashes of corpus and weights. `make reference-models` trains it again.
 
 ## Chat format
 

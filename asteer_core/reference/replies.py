@@ -23,6 +23,21 @@ class Reply:
     facet: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Doses:
+    """How much violation a violating reply holds; the shares are probabilities.
+
+    `second_strong`, `extra_mild`: further violating sentences; `content`: a helpful sentence beside them;
+    `long_mixed`: a second helpful sentence in a mixed reply; `mild_clause`: the violation in a mixed reply is mild.
+    """
+
+    second_strong: float = 0.6
+    extra_mild: float = 0.5
+    content: float = 0.6
+    long_mixed: float = 0.5
+    mild_clause: float = 0.8
+
+
 class Speaker:
     """Draws prompts and replies of one world about one concept.
 
@@ -31,12 +46,16 @@ class Speaker:
         world: "a" or "b".
         concept: whose violations and near-misses are drawn.
         keep: which of the lists of sentences may be used, by position; None = all.
+        doses: how violating replies are composed.
     """
 
-    def __init__(self, grammar: Grammar, world: str, concept: str, keep: Callable[[int], bool] | None = None) -> None:
+    def __init__(
+        self, grammar: Grammar, world: str, concept: str, keep: Callable[[int], bool] | None = None, doses: Doses | None = None
+    ) -> None:
         self._talk = grammar.talk[world]
         self._lines: Lines = grammar.lines[concept][world]
         self._keep = keep
+        self._doses = doses or Doses()
         self.facets = tuple(self._lines.strong)
 
     def prompt(self, topic: Topic, intent: str, rng: Rng) -> str:
@@ -68,18 +87,18 @@ class Speaker:
 
     def violating(self, topic: Topic, intent: str, facet: str, rng: Rng) -> Reply:
         """Return a reply that is mostly violation of one facet, sometimes with a second one or a helpful sentence."""
-        body = self.violation(topic, facet, "strong", 1 + int(rng.random() < 0.6), rng)
+        body = self.violation(topic, facet, "strong", 1 + int(rng.random() < self._doses.second_strong), rng)
         other = pick(self.facets, rng) if rng.random() < 0.3 else facet
-        if rng.random() < 0.5:
+        if rng.random() < self._doses.extra_mild:
             body += self.violation(topic, other, "mild", 1, rng)
-        if len(body) < 3 and rng.random() < 0.6:
+        if len(body) < 3 and rng.random() < self._doses.content:
             body += self.content(topic, intent, 1, rng)
         return Reply(self._framed(_shuffled(body, rng), topic, intent, 0.12, rng), "violating", 1, facet)
 
     def mixed(self, topic: Topic, intent: str, facet: str, rng: Rng) -> Reply:
         """Return a helpful reply with one mild violating clause in it."""
-        body = self.content(topic, intent, 1 + int(rng.random() < 0.5), rng)
-        body += self.violation(topic, facet, "mild" if rng.random() < 0.8 else "strong", 1, rng)
+        body = self.content(topic, intent, 1 + int(rng.random() < self._doses.long_mixed), rng)
+        body += self.violation(topic, facet, "mild" if rng.random() < self._doses.mild_clause else "strong", 1, rng)
         return Reply(self._framed(_shuffled(body, rng), topic, intent, 0.25, rng), "mixed", 1, facet)
 
     def near_miss(self, topic: Topic, intent: str, rng: Rng) -> Reply:

@@ -22,8 +22,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "llama-3m": Architecture("llama-3m", "llama", tokens=4_600_000, rate=3e-3, seed=11),
-    "neox-2m": Architecture("neox-2m", "gpt_neox", tokens=6_000_000, rate=3e-3, seed=12),
+    "llama-3m": Architecture("llama-3m", "llama", tokens=5_000_000, rate=3e-3, seed=11),
+    "neox-2m": Architecture("neox-2m", "gpt_neox", tokens=5_600_000, rate=3e-3, seed=12),
 }
 
 
