@@ -1,7 +1,8 @@
 """A quick look at what the reference models do when prompted and steered: `python -m asteer_core.reference.evaluate [--model NAME]`.
 
 Prints, for each model and concept, success (judge) and AUROC on the real world of a detector trained on the corpus, for real positives,
-unsteered, prompted and mean-difference steering at a middle block. It checks the grammar and the training; the study itself lives in `asteer_core.study`.
+unsteered, prompted and mean-difference steering at a middle block. It checks the grammar and the training;
+the study itself lives in `asteer_core.study`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shipped concept files follow from the grammar, keep their splits apart, and have the promised counts; the two worlds share no phrase."""
+"""The shipped concept files follow from the grammar, keep their splits apart, and have the promised counts; the worlds share nothing."""
 
 import re
 from collections import defaultdict
@@ -69,9 +69,8 @@ def test_worlds_stand_where_they_belong(concept):
 
 def test_no_text_of_the_test_set_is_in_any_other_split(concept):
     test = concept.real.filter(pl.col("split") == "test")["response"]
-    others = [
-        *concept.real.filter(pl.col("split") != "test")["response"], *concept.judge["response"], *concept.pairs["violating"], *concept.pairs["compliant"],
-    ]  # fmt: skip
+    others = [*concept.real.filter(pl.col("split") != "test")["response"], *concept.judge["response"]]
+    others += [*concept.pairs["violating"], *concept.pairs["compliant"]]
     assert test.n_unique() == len(test)
     assert not set(test) & set(others)
 
