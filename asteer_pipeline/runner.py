@@ -5,12 +5,14 @@ partition definition, for the whole rectangle of its partitions, which is one ev
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.instance import InstanceRef
 
 from asteer_core.errors import AsteerError, ConfigError
@@ -50,7 +52,13 @@ class StageFailed(AsteerError):
 
 
 class Interrupted(AsteerError):
-    """The run was interrupted (Ctrl-C or a termination signal); what was finished is kept."""
+    """The run was interrupted (Ctrl-C or a termination signal); what was finished is kept.
+
+    Attributes:
+        kept: asset -> (recorded partitions, all partitions).
+    """
+
+    kept: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 def run_study(study: str, home: Path | None = None, progress: Progress | None = None, instance: dg.DagsterInstance | None = None) -> int:
@@ -75,7 +83,13 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
     todo = batches(defs)
     with fewer_flushes(), _instance(instance, root) as recorder:
         for batch in todo:
-            _materialise(job, batch, recorder, study)
+            try:
+                result = _materialise(job, batch, recorder, study)
+            except Interrupted as interrupt:
+                interrupt.kept = _recorded(defs, recorder)
+                raise
+            if progress is not None:
+                _report(result, batch, progress)
     return len(todo)
 
 
@@ -125,15 +139,37 @@ def _instance(given: dg.DagsterInstance | None, root: Path) -> Iterator[dg.Dagst
             yield instance
 
 
-def _materialise(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str) -> None:
+def _materialise(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str) -> dg.ExecuteInProcessResult:
     try:
-        job.execute_in_process(
+        return job.execute_in_process(
             run_config=QUIET,
             instance=instance,
             asset_selection=[dg.AssetKey.from_user_string(name) for name in batch.assets],
             tags={**batch.tags, STUDY_TAG: Path(study).stem},
         )
+    except DagsterAssetCheckFailedError as failure:
+        raise StageFailed(
+            f"{failure}; what is stored may not be built on. The check's page in `asteer ui` lists what it found"
+        ) from failure
     except dg.Failure as failure:
         raise StageFailed(failure.description or "a stage failed without saying why") from failure
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
         raise Interrupted("interrupted") from interrupt
+
+
+def _report(result: dg.ExecuteInProcessResult, batch: Batch, progress: Progress) -> None:
+    for name in batch.assets:
+        events = result.asset_materializations_for_node(name)
+        adopted = sum(bool(event.metadata["reused"].value) for event in events)
+        progress(name, len(events), len(events), f"{len(events) - adopted} made, {adopted} kept from before")
+
+
+def _recorded(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[str, tuple[int, int]]:
+    graph = defs.resolve_asset_graph()
+    found = {}
+    for key in graph.toposorted_asset_keys:
+        definition = graph.get(key).partitions_def
+        if definition is not None:
+            known = set(definition.get_partition_keys())
+            found[key.to_user_string()] = (len(known & instance.get_materialized_partitions(key)), len(known))
+    return found

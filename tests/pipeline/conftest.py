@@ -51,3 +51,9 @@ def instance():
 @pytest.fixture
 def defs(fake, home):
     return build_defs(TINY, resources={"workspace": WorkspaceResource(study=TINY, home=str(home))})
+
+
+@pytest.fixture
+def mini():
+    """The path of a study of eight configurations, one concept and one model."""
+    return str(HERE / "mini.yaml")

@@ -7,10 +7,14 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
 
 from asteer_core import study as core
 from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
+from asteer_core.warehouse import Store
 
 PARTITIONED = ("contrastive_prompts", "steering_vectors", "judges", "baseline_corpora", "steered_corpora", "baseline_measurements",
                "measurements", "baseline_metrics", "corpus_metrics", "baseline_detectors", "detectors")  # fmt: skip
@@ -20,10 +24,11 @@ calls: list[tuple[str, str, str | None]] = []
 broken: dict[tuple[str, str, str | None], str] = {}
 crash: dict[str, BaseException] = {}
 forgotten: set[tuple[str, str, str | None]] = set()
+leaking: set[str] = set()
 
 
 def reset() -> None:
-    for table in (calls, broken, crash, forgotten):
+    for table in (calls, broken, crash, forgotten, leaking):
         table.clear()
 
 
@@ -33,7 +38,13 @@ class FakeWorkspace:
     def __init__(self, study, home=None, data_root=None, progress=None):
         self.study, self.home, self.progress = study, Path(home or os.environ["ASTEER_HOME"]), progress
         self.plan = core.plan(study)
+        self.store = Store(self.home / "studies" / study.name)
         self.closed = False
+
+    def concept(self, name):
+        rows = pl.DataFrame({"group": ["a", "b"], "split": ["one", "two"]})
+        leak = rows.with_columns(split=pl.lit("two")) if name in leaking else rows
+        return SimpleNamespace(pairs=rows, prompts=rows, judge=rows, real=leak)
 
     def close(self):
         self.closed = True

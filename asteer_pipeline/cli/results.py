@@ -1,0 +1,90 @@
+"""What a study found, read from the warehouse and shown as tables: configurations, correlations, and where to look further."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from asteer_core.study import Study
+from asteer_core.warehouse import query, warehouse_path
+from asteer_pipeline.cli.terminal import UNDEFINED, interval, number
+
+CORRELATED = ("hm", "hm_sc", "success", "coherence", "diversity", "strength", "mean_length")
+
+CONFIGURATIONS = """
+SELECT * FROM leaderboard WHERE study = $1 AND detector = $2
+ORDER BY concept, arm <> 'steered', auroc DESC NULLS LAST, configuration_id
+"""
+CORRELATIONS = "SELECT * FROM metric_auroc_correlation WHERE study = $1 AND detector = $2 ORDER BY concept = 'pooled', concept"
+BEATS = "SELECT * FROM beats_prompting WHERE study = $1 AND detector = $2 AND concept = 'pooled'"
+
+
+def show_results(console: Console, study: Study, home: Path, rows: int, command: str = "asteer ui") -> None:
+    """Print the tables of one study; `rows` configurations per concept, 0 = all.
+
+    Raises:
+        StoreError: there is no warehouse.
+    """
+    path, chosen = warehouse_path(home), [study.name, study.detectors.kinds[0]]
+    found = query(CONFIGURATIONS, path, chosen).rows(named=True)
+    for concept in dict.fromkeys(row["concept"] for row in found):
+        _show_concept(console, concept, [row for row in found if row["concept"] == concept], rows, chosen[1])
+    # Titles are printed apart: as titles of tables they would be folded to the width of the table.
+    console.print(f"[bold]Spearman correlation of metric and AUROC over configurations[/] ({chosen[1]} detector)", highlight=False)
+    console.print(_correlations(query(CORRELATIONS, path, chosen).rows(named=True)))
+    for row in query(BEATS, path, chosen).rows(named=True):
+        shares = interval(row["share_wins"], row["share_wins_lo"], row["share_wins_hi"])
+        best = interval(row["share_wins_best"], row["share_wins_best_lo"], row["share_wins_best_hi"])
+        console.print(f"Share of configurations above prompting: {shares}; above the best prompt: {best}", markup=False, highlight=False)
+    console.print(f"\nWarehouse: {path}", markup=False, highlight=False, soft_wrap=True)
+    console.print('Query it:  asteer sql -c "FROM leaderboard LIMIT 5"', markup=False, highlight=False)
+    console.print(f"See the graph of {study.name}: {command} {study.name}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_concept(console: Console, concept: str, found: list[dict[str, Any]], rows: int, detector: str) -> None:
+    steered = [row for row in found if row["arm"] == "steered"]
+    others = [row for row in found if row["arm"] != "steered"]
+    shown = steered[: rows or None]
+    hidden = f"; {len(steered) - len(shown)} more in the warehouse" if len(shown) < len(steered) else ""
+    what = f"{len(steered)} steered configurations by AUROC on real test data ({detector} detector){hidden}"
+    console.print(f"\n[bold]{escape(concept)}[/]: {escape(what)}", highlight=False, soft_wrap=True)
+    table = Table()
+    table.add_column("configuration", overflow="fold")
+    for name in ("S", "C", "D", "HM"):
+        table.add_column(name, justify="right")
+    for name in ("AUROC [95 %]", "to prompting [95 %]", "flags"):
+        table.add_column(name)
+    for row in shown:
+        table.add_row(*_cells(row))
+    table.add_section()
+    for row in others:
+        table.add_row(*_cells(row), style="dim")
+    console.print(table)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    metrics = [number(row[name]) for name in ("success", "coherence", "diversity", "hm")]
+    auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"])
+    difference = interval(row["difference"], row["difference_lo"], row["difference_hi"], signed=True)
+    return [escape(text) for text in (_short(row), *metrics, auroc, difference, row["flags"] or "")]
+
+
+def _short(row: dict[str, Any]) -> str:
+    """Return the configuration's key: its id without concept and hash."""
+    return str(row["configuration_id"]).removeprefix(f"{row['concept']}:").split("#")[0]
+
+
+def _correlations(found: list[dict[str, Any]]) -> Table:
+    concepts = list(dict.fromkeys(row["concept"] for row in found))
+    by_cell = {(row["concept"], row["metric"]): row for row in found}
+    table = Table()
+    table.add_column("metric")
+    for concept in concepts:
+        table.add_column(escape(concept))
+    for metric in CORRELATED:
+        cells = [by_cell.get((concept, metric)) for concept in concepts]
+        shown = [interval(row["spearman"], row["spearman_lo"], row["spearman_hi"], signed=True) if row else UNDEFINED for row in cells]
+        table.add_row(metric, *map(escape, shown))
+    return table
