@@ -11,22 +11,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.special import expit
 from scipy.stats import rankdata
 
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges._calibration import brier, expected_calibration_error, platt
 from asteer_core.judges._features import BUCKETS, SURFACE, TextFeatures
+from asteer_core.judges._folds import finite_rows, group_folds
 from asteer_core.judges._registry import JUDGES
 from asteer_core.tensors import read_tensors, write_tensors
 
 KIND = "embedded judge"
 VERSION = 1
-FOLDS = 5
 INVERSE_PENALTY = 10.0
 EMBEDDING_WEIGHT = 2.0
 """Sizes unit-norm embeddings against the grams under one penalty."""
+
+SCRAMBLED_SHARE = 0.15
+"""Share of the positives that are repeated with their words shuffled, as negatives: the words of a violation in no order are not one.
+They keep the embedding of the clean text, so that order is learned from the word pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class EmbeddedJudge:
             embeddings: [text, d_embed].
             labels: 1 = violates, 0 = does not, [text].
             groups: prompt group of each row; a group is never on both sides of a fold.
-            rng: deals groups to folds.
+            rng: deals groups to folds and scrambles texts.
             kinds: kind of each row, for the mean out-of-fold probability per kind in the report.
 
         Raises:
@@ -77,17 +81,15 @@ class EmbeddedJudge:
                 two groups per class, or decisions that say nothing about the label.
         """
         texts, labels, groups = list(texts), np.asarray(labels), np.asarray(groups)
-        embeddings = _checked(texts, embeddings)
-        folds = _folds(labels, groups, len(texts), rng)
+        embeddings = finite_rows(texts, embeddings)
+        folds = group_folds(labels, groups, len(texts), rng)
         labels = labels.astype(int)
         decisions = np.full(len(texts), np.nan)
         fold_of = np.full(len(texts), -1)
         for number, (train, held) in enumerate(folds):
-            features, matrix = TextFeatures.fit([texts[i] for i in train], groups[train])
-            linear = _regress(_joined(embeddings[train], matrix), labels[train])
+            linear, features = _train([texts[i] for i in train], embeddings[train], labels[train], groups[train], rng)
             decisions[held] = linear.decide(_joined(embeddings[held], features.transform([texts[i] for i in held])))
             fold_of[held] = number
-        features, matrix = TextFeatures.fit(texts, groups)
         calibration = platt(decisions, labels)
         if calibration[0] <= 0:
             raise DataError(
@@ -96,7 +98,8 @@ class EmbeddedJudge:
             )
         report = _report(decisions, labels, fold_of, kinds)
         report |= {"n_groups": len(np.unique(groups)), "folds": len(folds)}
-        return cls(_regress(_joined(embeddings, matrix), labels), features, calibration, report)
+        linear, features = _train(texts, embeddings, labels, groups, rng)
+        return cls(linear, features, calibration, report)
 
     def probability(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of violation, float64 [text] in 0 to 1; NaN (no verdict) where the embedding is not finite.
@@ -140,39 +143,20 @@ class EmbeddedJudge:
         return judge
 
 
-def _checked(texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
-    embeddings = np.asarray(embeddings, dtype=np.float64)
-    if embeddings.ndim != 2 or len(embeddings) != len(texts):
-        raise DataError(f"embedded judge: {len(texts)} texts with embeddings {embeddings.shape}; expected [text, d_embed]")
-    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-    if bad.size:
-        raise DataError(f"embedded judge: {bad.size} of {len(texts)} embeddings hold NaN or infinity (first rows {bad[:5].tolist()})")
-    return embeddings
-
-
-def _folds(labels: np.ndarray, groups: np.ndarray, n: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits of the rows into train and held-out, by groups, with both classes on both sides of training."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    if labels.shape != (n,) or groups.shape != (n,):
-        raise DataError(f"embedded judge: {n} texts with labels {labels.shape} and groups {groups.shape}; expected one of each per text")
-    if not np.isin(labels, (0, 1)).all():
-        raise DataError("embedded judge: labels must be 1 (violates) or 0 (does not); got others or NaN")
-    per_class = [len(np.unique(groups[labels == value])) for value in (0, 1)]
-    if min(per_class) < 2:
-        raise DataError(
-            f"embedded judge: label 0 occurs in {per_class[0]} groups and label 1 in {per_class[1]}; "
-            "each needs at least 2, so that quality can be measured on groups it has not seen"
-        )
-    splitter = StratifiedGroupKFold(min(FOLDS, *per_class), shuffle=True, random_state=int(rng.integers(2**31)))
-    folds = list(splitter.split(np.zeros(n), labels.astype(int), groups))
-    if any(len(np.unique(labels[train])) < 2 for train, _ in folds):
-        raise DataError("embedded judge: a fold is left with one class to train on; spread both labels over more groups")
-    return folds
-
-
 def _joined(embeddings: np.ndarray, matrix: csr_matrix) -> csr_matrix:
     return csr_matrix(hstack([matrix, csr_matrix(EMBEDDING_WEIGHT * embeddings)]))
+
+
+def _train(
+    texts: Sequence[str], embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator
+) -> tuple[_Linear, TextFeatures]:
+    """The classifier of rows and of scrambled positives that count as negatives, and the features of the rows alone."""
+    features, matrix = TextFeatures.fit(texts, groups)
+    positives = np.flatnonzero(labels == 1)
+    chosen = rng.choice(positives, int(SCRAMBLED_SHARE * len(positives)), replace=False)
+    scrambled = [" ".join(rng.permutation(texts[int(i)].split())) for i in chosen]
+    rows = vstack([_joined(embeddings, matrix), _joined(embeddings[chosen], features.transform(scrambled))])
+    return _regress(csr_matrix(rows), np.append(labels, np.zeros(len(chosen), dtype=int))), features
 
 
 def _regress(features: csr_matrix, labels: np.ndarray) -> _Linear:

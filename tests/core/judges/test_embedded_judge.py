@@ -112,6 +112,15 @@ def test_garbage_made_of_its_own_words_is_not_a_sure_violation(data):
     assert loops.max() < 0.9
 
 
+def test_scrambled_violations_are_doubted_though_no_garbled_negative_was_given(judge):
+    texts, embeddings, labels, _ = make(seed=5)
+    rng = np.random.default_rng(0)
+    rows = np.flatnonzero(labels == 1)
+    salad = [" ".join(rng.permutation(texts[i].split())) for i in rows]
+    assert judge.probability(salad, embeddings[rows]).mean() < 0.5
+    assert judge.probability([texts[i] for i in rows], embeddings[rows]).mean() > 0.9
+
+
 def test_a_training_text_is_as_familiar_as_other_groups_make_it():
     """Counting its own pairs would make every training text fully familiar, and the feature useless."""
     texts = ["red old boat", "red old boat", "red old tram", "one more word"]
