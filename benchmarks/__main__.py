@@ -1,0 +1,11 @@
+"""Runs every benchmark, one after the other."""
+
+from __future__ import annotations
+
+from benchmarks import extraction, generation, growth, peers
+from benchmarks._table import quick
+
+if __name__ == "__main__":
+    small = quick(__doc__)
+    for module in (generation, extraction, peers, growth):
+        module.main(small)

@@ -1,0 +1,96 @@
+"""The other side of `peers.py` and `extraction.py`: runs in an environment with transformers 4, knows nothing of this project.
+
+Reads one JSON command per line, does it, and answers with one JSON line that holds the seconds it took.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from repeng import ControlModel
+from repeng.extract import ControlVector
+from safetensors.torch import load_file
+from steering_vectors import SteeringVector, mean_aggregator, pca_aggregator, train_steering_vector
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+
+class Worker:
+    """The model of one folder and the jobs that can be done with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.model = LlamaForCausalLM(LlamaConfig(**json.loads((folder / "shape.json").read_text()))).eval()
+        self.model.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+        self.model.tie_weights()
+        self.tokenizer = PreTrainedTokenizerFast(
+            tokenizer_file=str(folder / "tokenizer.json"), bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
+        )
+        self.job = json.loads((folder / "job.json").read_text())
+        self.vectors = np.load(folder / "vectors.npy")
+
+    def _batch(self):
+        self.tokenizer.padding_side = "left"
+        return self.tokenizer(self.job["prompts"], return_tensors="pt", padding=True)
+
+    def _generate(self, model, batch) -> None:
+        tokens = self.job["tokens"]
+        out = model.generate(
+            **{name: batch[name] for name in ("input_ids", "attention_mask")}, do_sample=True, max_new_tokens=tokens,
+            min_new_tokens=tokens, top_k=0, pad_token_id=1,
+        )  # fmt: skip
+        if out.shape != (len(self.job["prompts"]), batch["input_ids"].shape[1] + tokens):
+            raise RuntimeError(f"generated {tuple(out.shape)}")
+
+    def steering_vectors(self) -> None:
+        """One configuration after the other through `generate`, as its README shows."""
+        batch = self._batch()
+        for vector in self.vectors:
+            with SteeringVector({self.job["layer"]: torch.from_numpy(vector)}).apply(self.model):
+                self._generate(self.model, batch)
+
+    def repeng(self) -> None:
+        """One configuration after the other through a `ControlModel`, as its README shows."""
+        batch = self._batch()
+        layer = self.job["layer"]
+        control = ControlModel(self.model, [layer])
+        try:
+            for vector in self.vectors:
+                control.set_control(ControlVector(model_type="llama", directions={layer: vector}), 1.0)
+                self._generate(control, batch)
+                control.reset()
+        finally:
+            control.unwrap()
+
+    def extract(self, batch_size: int = 1, aggregator: str = "mean") -> None:
+        """Vectors of all layers at the last token; kept for comparison."""
+        self.tokenizer.padding_side = "right"
+        make = mean_aggregator() if aggregator == "mean" else pca_aggregator()
+        pairs = [tuple(pair) for pair in self.job["pairs"]]
+        found = train_steering_vector(self.model, self.tokenizer, pairs, aggregator=make, batch_size=batch_size)
+        np.savez(self.folder / f"{aggregator}.npz", **{str(layer): vector.numpy() for layer, vector in found.layer_activations.items()})
+
+    def logits(self) -> None:
+        """Logits of one prompt at a time with the first vector added after BOS."""
+        rows = {}
+        with torch.no_grad(), SteeringVector({self.job["layer"]: torch.from_numpy(self.vectors[0])}).apply(self.model, min_token_index=1):
+            for number, prompt in enumerate(self.job["prompts"][:8]):
+                rows[str(number)] = self.model(**self.tokenizer(prompt, return_tensors="pt", return_token_type_ids=False)).logits[0].numpy()
+        np.savez(self.folder / "logits.npz", **rows)
+
+
+def main() -> None:
+    torch.set_num_threads(int(sys.argv[2]))
+    worker = Worker(Path(sys.argv[1]))
+    # What libraries print must not end up between the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        command = json.loads(line)
+        start = time.perf_counter()
+        getattr(worker, command.pop("do"))(**command)
+        print(json.dumps(time.perf_counter() - start), file=answers, flush=True)
+
+
+main()

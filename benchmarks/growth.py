@@ -1,0 +1,117 @@
+"""What grows with configurations and prompt length: tokens per second, peak memory, and the share of the machine's limit."""
+
+from __future__ import annotations
+
+import math
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from asteer_core.model import LanguageModel, generate
+from asteer_core.model.memory import release_memory
+from benchmarks._model import additions, benchmark_model, exactly, requests, texts
+from benchmarks._table import machine, quick, show
+
+_MIB = 2**20
+
+
+@contextmanager
+def peak() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the most memory in use since, in MiB above the start (device memory on a GPU)."""
+    release_memory()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        start = torch.cuda.memory_allocated()
+        yield lambda: (torch.cuda.max_memory_allocated() - start) / _MIB
+        return
+    start, done = _resident(), threading.Event()
+    most = [0 * start]
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], _resident() - start)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield lambda: most[0]
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _resident() -> float:
+    # Only Linux tells how much memory is in use now; elsewhere the column shows nan.
+    file = Path("/proc/self/statm")
+    return int(file.read_text().split()[1]) * resource.getpagesize() / _MIB if file.exists() else math.nan
+
+
+def limit(model: LanguageModel, rows: int) -> tuple[float, float]:
+    """Return what bare multiplication allows at `rows` rows: FLOP/s of all weight matrices in turn, and tokens/s if nothing else ran.
+
+    On a GPU, where a step reads every weight once and that read is the limit, the second figure comes from measured copy bandwidth.
+    """
+    matrices = [module for module in model.module.modules() if isinstance(module, nn.Linear)]
+    weights = sum(module.weight.numel() for module in matrices)
+    inputs = [torch.randn(rows, module.in_features, device=model.device, dtype=model.dtype) for module in matrices]
+    with torch.inference_mode():
+        seconds = _best(lambda: [module(value) for module, value in zip(matrices, inputs, strict=True)])
+        if model.device.type == "cuda":
+            block = torch.empty(2**28, dtype=torch.uint8, device=model.device)
+            bandwidth = 2 * block.numel() / _best(lambda: block.clone())
+            return 2 * weights * rows / seconds, rows * bandwidth / (weights * model.dtype.itemsize)
+    return 2 * weights * rows / seconds, rows / seconds
+
+
+def _best(run: Callable[[], object], rounds: int = 10) -> float:
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def measure(model: LanguageModel, configurations: int, words: int, tokens: int, rows: int) -> list[object]:
+    """Return one line of the table."""
+    table = additions(configurations)
+    asked = requests(list(table), texts(rows, words, words))
+    start = time.perf_counter()
+    with peak() as most:
+        generate(model, asked, table, exactly(tokens))
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds, memory = time.perf_counter() - start, most()
+    speed = rows * tokens / seconds
+    flops, bound = limit(model, rows)
+    # Reading a prompt costs multiplications too; only the output matrix is spared there.
+    matrices = [module for module in model.module.modules() if isinstance(module, nn.Linear)]
+    body = sum(module.weight.numel() for module in matrices) - model.module.get_output_embeddings().weight.numel()
+    done = 2 * (body * rows * words + (body + model.module.get_output_embeddings().weight.numel()) * rows * tokens) / seconds
+    share = speed / bound if model.device.type == "cuda" else done / flops
+    return [configurations, words, rows, speed, f"{memory:.0f}", f"{done / 1e9:.1f}", f"{flops / 1e9:.1f}", f"{share:.2f}"]
+
+
+def main(small: bool) -> None:
+    """Print the tables over configurations and over prompt length."""
+    model = benchmark_model()
+    columns = ["configurations", "prompt words", "rows", "tokens/s", "peak MiB", "GFLOP/s", "matmul GFLOP/s", "share of limit"]
+    note = f"{machine()}; GFLOP/s of the weight matrices over those of bare matmuls of their shapes (GPU: weights read / copy bandwidth)"
+    counts, lengths, tokens = ((1, 16), (16, 64), 4) if small else ((1, 4, 16, 64, 256), (16, 64, 256, 512), 32)
+    measure(model, 1, 16, tokens, 16)
+    rows = [measure(model, count, 24, tokens, 64 if small else 256) for count in counts]
+    show("Growth with configurations in the batch", columns, rows, note)
+    rows = [measure(model, 16, length, tokens, 16 if small else 64) for length in lengths]
+    show("Growth with prompt length", columns, rows, note)
+
+
+if __name__ == "__main__":
+    main(quick(__doc__))
