@@ -51,7 +51,7 @@ def partition_key(context: dg.AssetExecutionContext, done: Done) -> str | None:
 
 
 def _tags(key: str | None) -> dict[str, str]:
-    if not isinstance(key, dg.MultiPartitionKey):
+    if key is None or not isinstance(key, dg.MultiPartitionKey):
         return {}
     return {f"dagster/partition/{dimension}": value for dimension, value in key.keys_by_dimension.items()}
 

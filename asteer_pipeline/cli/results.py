@@ -1,8 +1,10 @@
 """What a study found, read from the warehouse and shown as tables: configurations, correlations, and where to look further."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -37,7 +39,8 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
     for row in query(BEATS, path, chosen).rows(named=True):
         shares = interval(row["share_wins"], row["share_wins_lo"], row["share_wins_hi"])
         best = interval(row["share_wins_best"], row["share_wins_best_lo"], row["share_wins_best_hi"])
-        console.print(f"Share of configurations above prompting: {shares}; above the best prompt: {best}", markup=False, highlight=False)
+        console.print(f"Share of configurations above prompting:       {shares}", markup=False, highlight=False)
+        console.print(f"Share of configurations above the best prompt: {best}", markup=False, highlight=False)
     console.print(f"\nWarehouse: {path}", markup=False, highlight=False, soft_wrap=True)
     console.print('Query it:  asteer sql -c "FROM leaderboard LIMIT 5"', markup=False, highlight=False)
     console.print(f"See the graph of {study.name}: {command} {study.name}", markup=False, highlight=False, soft_wrap=True)
@@ -50,25 +53,30 @@ def _show_concept(console: Console, concept: str, found: list[dict[str, Any]], r
     hidden = f"; {len(steered) - len(shown)} more in the warehouse" if len(shown) < len(steered) else ""
     what = f"{len(steered)} steered configurations by AUROC on real test data ({detector} detector){hidden}"
     console.print(f"\n[bold]{escape(concept)}[/]: {escape(what)}", highlight=False, soft_wrap=True)
-    table = Table()
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("configuration", overflow="fold")
     for name in ("S", "C", "D", "HM"):
         table.add_column(name, justify="right")
-    for name in ("AUROC [95 %]", "to prompting [95 %]", "flags"):
-        table.add_column(name)
+    for name in ("AUROC [95 %]", "to prompting"):
+        table.add_column(name, no_wrap=True)
     for row in shown:
         table.add_row(*_cells(row))
     table.add_section()
     for row in others:
         table.add_row(*_cells(row), style="dim")
     console.print(table)
+    if flagged := Counter(flag for row in (*shown, *others) for flag in (row["flags"] or "").split(",") if flag):
+        counts = ", ".join(f"{flag} {count}" for flag, count in flagged.most_common())
+        console.print(
+            f"* audits above their gate ({counts} of {len(shown) + len(others)}): see flags in leaderboard", markup=False, highlight=False
+        )
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     metrics = [number(row[name]) for name in ("success", "coherence", "diversity", "hm")]
-    auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"])
+    auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"]) + ("*" if row["flags"] else "")
     difference = interval(row["difference"], row["difference_lo"], row["difference_hi"], signed=True)
-    return [escape(text) for text in (_short(row), *metrics, auroc, difference, row["flags"] or "")]
+    return [escape(text) for text in (_short(row), *metrics, auroc, difference)]
 
 
 def _short(row: dict[str, Any]) -> str:
@@ -79,7 +87,7 @@ def _short(row: dict[str, Any]) -> str:
 def _correlations(found: list[dict[str, Any]]) -> Table:
     concepts = list(dict.fromkeys(row["concept"] for row in found))
     by_cell = {(row["concept"], row["metric"]): row for row in found}
-    table = Table()
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("metric")
     for concept in concepts:
         table.add_column(escape(concept))

@@ -1,6 +1,7 @@
 """`asteer study`: run one, see what it would make, list the presets; and `asteer demo`."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -47,7 +48,7 @@ def run(
     finally:
         close_workspaces()
     console.print(f"Finished in {time.monotonic() - started:.0f} s.", highlight=False)
-    show_results(Console(), study, root, rows, command=_with_home("asteer ui", home))
+    show_results(Console() if sys.stdout.isatty() else Console(width=120), study, root, rows, command=_with_home("asteer ui", home))
 
 
 def demo(home: Home = None) -> None:

@@ -12,14 +12,16 @@ def printable(text: str) -> str:
 
 
 def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
-    """Return a number with fixed decimals; an undefined one as a dash."""
+    """Return a share or correlation with fixed decimals and no zero before the point; an undefined one as a dash."""
     if value is None or value != value:
         return UNDEFINED
-    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    shown = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    # A table of intervals must fit into 80 columns.
+    return shown.replace("0.", ".", 1) if shown.lstrip("+-").startswith("0.") else shown
 
 
 def interval(value: Any, low: Any, high: Any, *, signed: bool = False) -> str:
-    """Return `value [low, high]`."""
+    """Return `value [low high]`."""
     if value is None or value != value:
         return UNDEFINED
-    return f"{number(value, signed=signed)} [{number(low, signed=signed)}, {number(high, signed=signed)}]"
+    return f"{number(value, signed=signed)} [{number(low, signed=signed)} {number(high, signed=signed)}]"

@@ -109,7 +109,8 @@ def test_nothing_that_drives_a_terminal_is_printed():
 
 def test_undefined_numbers_are_dashes():
     assert number(None) == number(float("nan")) == interval(None, 1, 2) == "–"
-    assert interval(0.1, -0.02, 0.3, signed=True) == "+0.10 [-0.02, +0.30]"
+    assert interval(0.1, -0.02, 0.3, signed=True) == "+.10 [-.02 +.30]"
+    assert number(1.0) == "1.00" and number(-1.0, signed=True) == "-1.00" and number(0.005) in (".01", ".00")
 
 
 def test_progress_outside_a_terminal_is_a_line_per_finished_stage(capsys):
@@ -145,8 +146,8 @@ def test_results_show_configurations_baselines_correlations_and_where_to_look(mo
     }
     monkeypatch.setattr(results, "query", lambda sql, path, parameters: frames[sql])
     study = SimpleNamespace(name="mini", detectors=SimpleNamespace(kinds=["embedding"]))
-    results.show_results(Console(width=200), study, home, rows=1)
+    results.show_results(Console(width=80), study, home, rows=1)
     shown = capsys.readouterr().out
-    assert "m:caa:L02:s0.60 " in shown and "0.71 [0.60, 0.80]" in shown and "+0.05 [-0.01, +0.11]" in shown and "length" in shown
+    assert "m:caa:L02:s0.60 " in shown and ".71 [.60 .80]*" in shown and "+.05 [-.01 +.11]" in shown and "length 1 of 2" in shown
     assert "s0.90" not in shown and "1 more in the warehouse" in shown and "m:prompted:blunt" in shown
-    assert "+0.42 [+0.10, +0.70]" in shown and str(home / "warehouse.duckdb") in shown and "asteer ui mini" in shown
+    assert "+.42 [+.10 +.70]" in shown and str(home / "warehouse.duckdb") in shown and "asteer ui mini" in shown
