@@ -35,15 +35,12 @@ class _AlignedLayer(CacheLayerMixin):
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Append the new tokens' states and return all states in use."""
-        if self.keys is None or self.values is None:
-            self.lazy_initialization(key_states, value_states)
         end = self.length + key_states.shape[2]
-        if end > self.keys.shape[2]:
-            self.keys, self.values = (_grown(item, self.length, end + _ROOM) for item in (self.keys, self.values))
-        self.keys[:, :, self.length : end] = key_states
-        self.values[:, :, self.length : end] = value_states
-        self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        keys, values = _fitting(self.keys, key_states, self.length, end), _fitting(self.values, value_states, self.length, end)
+        keys[:, :, self.length : end] = key_states
+        values[:, :, self.length : end] = value_states
+        self.keys, self.values, self.length, self.is_initialized = keys, values, end, True
+        return keys[:, :, :end], values[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return the number of columns after the next pass, and the first column (always 0)."""
@@ -118,13 +115,13 @@ class NativeCache:
 
     def keep(self, rows: torch.Tensor, columns: int) -> None:
         """Keep the given rows."""
-        self.cache.reorder_cache(rows)
+        self.cache.reorder_cache(rows.long())  # type: ignore[arg-type]
 
     def add(self, filled: Cache | None, source: torch.Tensor, lengths: torch.Tensor) -> None:
         """Take over a filled cache, with row i a copy of its row `source[i]`."""
         if filled is None:
             raise ValueError("a native cache is filled by the model, even when that adds no token")
-        filled.reorder_cache(source)
+        filled.reorder_cache(source.long())  # type: ignore[arg-type]
         self.cache = filled
 
 
@@ -144,9 +141,13 @@ def _buffer(like: torch.Tensor, columns: int) -> torch.Tensor:
     return like.new_zeros(like.shape[0], like.shape[1], columns, like.shape[3])
 
 
-def _grown(buffer: torch.Tensor, used: int, columns: int) -> torch.Tensor:
-    larger = _buffer(buffer, columns)
-    larger[:, :, :used] = buffer[:, :, :used]
+def _fitting(buffer: torch.Tensor | None, states: torch.Tensor, used: int, end: int) -> torch.Tensor:
+    """Return a buffer with at least `end` columns: the given one, or a larger copy of what is used of it."""
+    if buffer is not None and end <= buffer.shape[2]:
+        return buffer
+    larger = _buffer(states, end + _ROOM)
+    if buffer is not None:
+        larger[:, :, :used] = buffer[:, :, :used]
     return larger
 
 

@@ -150,7 +150,7 @@ class Decoder:
         """Tell the hooks which configuration acts on which row from the next pass on."""
         numbers = self.rows.number[self.index]
         if self._has_prompt_scope:
-            over = np.array([self.rows.scope(row) == "prompt" for row in self.index], dtype=bool) & (self.step > 0)
+            over = np.array([self.rows.scope(int(row)) == "prompt" for row in self.index], dtype=bool) & (self.step > 0)
             numbers = np.where(over, 0, numbers)
         self.steering.choose(torch.from_numpy(numbers))
 

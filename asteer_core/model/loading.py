@@ -116,7 +116,8 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     if spec.quantisation is not None:
         options["quantization_config"] = _quantisation(spec)
     try:
-        module, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        module, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=spec.trust_remote_code)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         raise ModelError(f"model {spec.name!r}: {folder} cannot be loaded: {error}") from error
