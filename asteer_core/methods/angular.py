@@ -1,4 +1,9 @@
-"""Angular steering: rotation towards the mean difference inside a plane, keeping the norm."""
+"""Angular steering: rotation towards the mean difference inside a plane, keeping the norm.
+
+`angular` takes the plane through the mean activation, where the residual stream has its mass. `angular_candidates` takes the
+second axis of the paper, the first principal direction of the blocks' mean differences; on the embedded models that plane holds
+so little of h that turning inside it changes hardly anything (benchmarks/angular_planes.py).
+"""
 
 from __future__ import annotations
 
@@ -22,28 +27,31 @@ class AngularSteering:
 
     name = "angular"
     positions: Positions = "mean"
-    description = "norm-preserving rotation towards the mean difference, by a fraction of the present angle"
+    description = "norm-preserving turn from the mean activation towards the mean difference, by a fraction"
     source = "https://arxiv.org/abs/2510.26243"
     min_pairs = 2
 
     def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
-        """Return b1, the unit mean difference, and in `extras` b2, the first principal direction of the rest of the candidates.
+        """Return b1, the unit mean difference, and in `extras` b2, the direction of the mean activation outside b1.
 
         Args:
             positive, negative: activations [pair, d_model].
             rng: plays no part.
-            candidates: mean differences of all captured blocks [block, d_model]. Without at least two of them the plane would be
-                degenerate, and the pair differences stand in; `facts["plane_from"]` says which was used.
+            candidates: play no part here; see `AngularCandidates`.
 
         Raises:
-            DataError: shapes that do not pair, fewer than two pairs, NaN, or candidates that are all parallel to b1.
+            DataError: shapes that do not pair, fewer than two pairs, NaN, or a mean activation parallel to b1.
         """
         positive, negative = paired(positive, negative, method=self.name, min_pairs=self.min_pairs)
         b1 = mean_difference(positive, negative, method=self.name)
-        plane_from = "blocks" if candidates is not None and len(candidates) >= 2 else "pairs"
-        rows = np.asarray(candidates, dtype=np.float64) if plane_from == "blocks" else positive - negative
-        b2 = second_axis(b1, rows)
+        b2, plane_from = self.second_axis(b1, positive, negative, candidates)
         return Fit(b1, extras={"b2": b2}, facts={"plane_from": plane_from})
+
+    def second_axis(
+        self, b1: np.ndarray, positive: np.ndarray, negative: np.ndarray, candidates: np.ndarray | None
+    ) -> tuple[np.ndarray, str]:
+        """Return the unit second axis of the plane, float64 [d_model], and what it was made from."""
+        return principal_outside(b1, (positive + negative).mean(axis=0)[None] / 2), "mean activation"
 
     def check_strength(self, strength: float) -> None:
         """Accept a fraction of the present angle.
@@ -52,7 +60,7 @@ class AngularSteering:
             ConfigError: outside 0 to 1.
         """
         if not 0 <= strength <= 1:
-            raise ConfigError(f"method 'angular': strength {strength} is a fraction of the angle to the concept; give a value from 0 to 1")
+            raise ConfigError(f"method {self.name!r}: strength {strength} is a fraction of the angle to the concept; give a value from 0 to 1")
 
     def edits(self, vector: SteeringVector, strength: float) -> tuple[Edit, ...]:
         """Return one rotation by the fraction `strength`, or nothing at 0.
@@ -65,13 +73,31 @@ class AngularSteering:
             return ()
         if "b2" not in vector.extras:
             raise ConfigError(
-                f"method 'angular', block {vector.block}: the vector (method {vector.method!r}) has no plane; fit it with 'angular'"
+                f"method {self.name!r}, block {vector.block}: the vector (method {vector.method!r}) has no plane; fit it with {self.name!r}"
             )
         b1, b2 = (array.astype(np.float32) for array in (vector.direction, vector.extras["b2"]))
         return (Rotate(vector.block, b1, b2, float(strength)),)
 
 
-def second_axis(b1: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+class AngularCandidates(AngularSteering):
+    """The same rotation in the plane of the paper: b2 is the first principal direction of the blocks' mean differences outside b1."""
+
+    name = "angular_candidates"
+    description = "norm-preserving turn in the plane of the blocks' mean differences, by a fraction"
+
+    def second_axis(
+        self, b1: np.ndarray, positive: np.ndarray, negative: np.ndarray, candidates: np.ndarray | None
+    ) -> tuple[np.ndarray, str]:
+        """Return b2 from `candidates`, the mean differences of all captured blocks [block, d_model].
+
+        Without at least two of them the plane would be degenerate, and the pair differences stand in.
+        """
+        if candidates is not None and len(candidates) >= 2:
+            return principal_outside(b1, np.asarray(candidates, dtype=np.float64)), "blocks"
+        return principal_outside(b1, positive - negative), "pairs"
+
+
+def principal_outside(b1: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Return the unit first principal direction (uncentred) of the candidates' parts orthogonal to b1, float64 [d_model].
 
     Its sign is that of the candidates' summed projections.
@@ -101,3 +127,4 @@ def second_axis(b1: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 METHODS.register("angular")(AngularSteering())
+METHODS.register("angular_candidates")(AngularCandidates())

@@ -82,5 +82,5 @@ def test_errors_name_concept_model_method_and_block():
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(ConfigError, match="Registered: angular, caa, pca, probe, random"):
+    with pytest.raises(ConfigError, match="Registered: angular, angular_candidates, caa, pca, probe, random"):
         fit("cca")

@@ -5,7 +5,7 @@ import pytest
 
 from asteer_core.errors import DataError
 from asteer_core.methods import METHODS
-from asteer_core.methods.angular import second_axis
+from asteer_core.methods.angular import principal_outside
 
 
 def unit(x):
@@ -75,12 +75,21 @@ def test_probe_ignores_a_constant_dimension():
     assert abs(fit.direction[2]) < 1e-12
 
 
+def test_the_angular_plane_holds_the_mean_activation(rng):
+    negative = rng.standard_normal((20, 12)) + 5 * np.eye(12)[3]
+    positive = negative + np.eye(12)[0]
+    fit = METHODS.get("angular").fit(positive, negative, rng)
+    mean = (positive + negative).mean(axis=0) / 2
+    inside = (mean @ fit.direction) * fit.direction + (mean @ fit.extras["b2"]) * fit.extras["b2"]
+    assert np.allclose(inside, mean) and mean @ fit.extras["b2"] > 0
+
+
 def test_the_angular_plane_comes_from_the_other_blocks_outside_b1():
     rng = np.random.default_rng(0)
     b1, hidden = np.eye(6)[0], np.eye(6)[3]
     blocks = np.array([b1 * a + hidden * b for a, b in [(2, 1.0), (30, 40), (1, 0.2)]]) + 0.001 * rng.standard_normal((3, 6))
     negative = rng.standard_normal((20, 6))
-    fit = METHODS.get("angular").fit(negative + b1, negative, rng, blocks)
+    fit = METHODS.get("angular_candidates").fit(negative + b1, negative, rng, blocks)
     assert fit.direction @ b1 == pytest.approx(1)
     assert fit.extras["b2"] @ hidden > 0.99
     assert fit.facts["plane_from"] == "blocks"
@@ -90,7 +99,7 @@ def test_one_captured_block_spans_no_plane_so_the_pairs_do():
     rng = np.random.default_rng(0)
     negative = rng.standard_normal((20, 6))
     positive = negative + np.eye(6)[0] + 0.1 * rng.standard_normal((20, 6))
-    fit = METHODS.get("angular").fit(positive, negative, rng, (positive - negative).mean(axis=0)[None])
+    fit = METHODS.get("angular_candidates").fit(positive, negative, rng, (positive - negative).mean(axis=0)[None])
     assert fit.facts["plane_from"] == "pairs"
     assert abs(fit.direction @ fit.extras["b2"]) < 1e-12
 
@@ -106,4 +115,4 @@ def test_one_captured_block_spans_no_plane_so_the_pairs_do():
 )
 def test_candidates_without_a_plane_are_refused(candidates, message):
     with pytest.raises(DataError, match=message):
-        second_axis(np.eye(4)[0], candidates)
+        principal_outside(np.eye(4)[0], candidates)
