@@ -117,8 +117,10 @@ def test_scrambled_violations_are_doubted_though_no_garbled_negative_was_given(j
     rng = np.random.default_rng(0)
     rows = np.flatnonzero(labels == 1)
     salad = [" ".join(rng.permutation(texts[i].split())) for i in rows]
-    assert judge.probability(salad, embeddings[rows]).mean() < 0.5
-    assert judge.probability([texts[i] for i in rows], embeddings[rows]).mean() > 0.9
+    clean = judge.probability([texts[i] for i in rows], embeddings[rows]).mean()
+    assert clean > 0.9
+    # Doubted, not denied: broken text is coherence's axis, and a judge that denied it would count the same fault twice.
+    assert judge.probability(salad, embeddings[rows]).mean() < clean - 0.15
 
 
 def test_a_training_text_is_as_familiar_as_other_groups_make_it():
