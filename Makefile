@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ASTEER_HOME ?= $(CURDIR)/.asteer
+STUDY ?= quick
 export ASTEER_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The stamp's name holds the content of the lock, since a checkout changes times without changing files.
@@ -18,10 +19,8 @@ demo: install  ## a quick study, with a table at the end
 study: install  ## the paper-shaped study: 4 concepts x 2 models x 17 configurations
 	$(BIN)/asteer study run paper
 
-ui: install  ## Dagster on http://localhost:3000
-	mkdir -p $(ASTEER_HOME)/dagster
-	test -f $(ASTEER_HOME)/dagster/dagster.yaml || cp data/dagster.yaml $(ASTEER_HOME)/dagster/
-	DAGSTER_HOME=$(ASTEER_HOME)/dagster $(BIN)/dagster dev -w workspace.yaml
+ui: install  ## Dagster on http://localhost:3000, showing the study STUDY
+	$(BIN)/asteer ui $(STUDY)
 
 test: install  ## everything but the tests marked slow
 	$(PYTEST) -n 2 -m "not slow"

@@ -16,7 +16,7 @@ from asteer_core.study.workspace import Workspace
 from asteer_core.types import BASELINES, Configuration, GenerationRequest, Intervention, fingerprint, row_stream
 
 VERSION = 1
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 """Rows handed to the engine together. What is finished is stored after each such lot, so this bounds what a kill can cost."""
 PROBE_TEXTS = 16
 """Held-out compliant replies on which the KL divergence of a configuration is measured."""
