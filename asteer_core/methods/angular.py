@@ -60,7 +60,9 @@ class AngularSteering:
             ConfigError: outside 0 to 1.
         """
         if not 0 <= strength <= 1:
-            raise ConfigError(f"method {self.name!r}: strength {strength} is a fraction of the angle to the concept; give a value from 0 to 1")
+            raise ConfigError(
+                f"method {self.name!r}: strength {strength} is a fraction of the angle to the concept; give a value from 0 to 1"
+            )
 
     def edits(self, vector: SteeringVector, strength: float) -> tuple[Edit, ...]:
         """Return one rotation by the fraction `strength`, or nothing at 0.

@@ -14,6 +14,7 @@ import torch
 
 from asteer_core.errors import ModelError
 from asteer_core.model.loading import _device, _folder, hash_files, hash_weights
+from asteer_core.model.quiet import no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
 _ROWS = 32
@@ -102,7 +103,8 @@ def load_classifier(spec: ModelSpec, data_root: str | Path = ".") -> SequenceCla
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": spec.trust_remote_code}
     options["dtype"] = torch.float32 if spec.dtype == "auto" and device.type == "cpu" else spec.dtype
     try:
-        module, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, **options)
+        with no_progress_bars():
+            module, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=spec.trust_remote_code)
     except (SafetensorError, OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         raise ModelError(f"classifier {spec.name!r}: {folder} cannot be loaded: {error}") from error

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from asteer_core.errors import ModelError
+from asteer_core.model.quiet import no_progress_bars
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -41,7 +42,8 @@ class SentenceEncoder:
     def _model(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(str(self._folder), device=self._device, local_files_only=True)
+        with no_progress_bars():
+            return SentenceTransformer(str(self._folder), device=self._device, local_files_only=True)
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Return one unit vector per text, float32 [text, 384]. Equal texts are encoded once; progress counts distinct texts."""

@@ -19,6 +19,7 @@ from asteer_core.errors import ModelError
 from asteer_core.model.blocks import find_blocks
 from asteer_core.model.digests import hash_files
 from asteer_core.model.prompts import Prompter
+from asteer_core.model.quiet import no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
 _FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
@@ -116,7 +117,8 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     if spec.quantisation is not None:
         options["quantization_config"] = _quantisation(spec)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        with no_progress_bars():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
         module, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=spec.trust_remote_code)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:

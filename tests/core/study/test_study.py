@@ -42,7 +42,9 @@ def test_baselines_are_unsteered_prompted_and_random():
 
 
 BAD = {
-    r"grid\.0\.strenghts: unknown key\. Did you mean 'strengths'": {"grid": [{"method": "caa", "layers": [1], "strenghts": [1], "strengths": [1]}]},
+    r"grid\.0\.strenghts: unknown key\. Did you mean 'strengths'": {
+        "grid": [{"method": "caa", "layers": [1], "strenghts": [1], "strengths": [1]}]
+    },
     "Did you mean 'concepts'": {"conceps": []},
     r"size\.prompts": {"size": {"prompts": 1}},
     "stands twice": {"concepts": ["a", "a"]},
