@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +23,44 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+# Rows kept per split and label: enough for every stage, few enough for seconds.
 ROWS = {"pairs.jsonl": 30, "prompts.jsonl": 40, "judge.jsonl": 60, "real.jsonl": 40}
-"""Rows kept per split and label: enough for every stage, few enough for seconds."""
 
 
 @pytest.fixture(scope="session")
-def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the shipped models and the first rows of two shipped concepts."""
-    root = tmp_path_factory.mktemp("data")
+def reduced_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str], dict[str, int]], Path]:
+    """A function that makes a data folder: the shipped models, and of each named concept the first rows per split and label."""
     shipped = data_root()
-    (root / "models").symlink_to(shipped / "models")
-    shutil.copy(shipped / "models.yaml", root)
-    for concept in ("toxicity", "evasion"):
-        folder = root / "concepts" / concept
-        folder.mkdir(parents=True)
-        shutil.copy(shipped / "concepts" / concept / "concept.yaml", folder)
-        for file, limit in ROWS.items():
-            rows = [json.loads(line) for line in (shipped / "concepts" / concept / file).read_text().splitlines()]
-            seen: Counter[tuple[str, int | None]] = Counter()
-            kept = []
-            for row in rows:
-                seen[row["split"], row.get("label")] += 1
-                if seen[row["split"], row.get("label")] <= limit:
-                    kept.append(json.dumps(row) + "\n")
-            (folder / file).write_text("".join(kept))
-    return root
+
+    def first_rows(file: Path, limit: int) -> str:
+        seen: Counter[tuple[str, int | None]] = Counter()
+        kept = []
+        for line in file.read_text().splitlines():
+            row = json.loads(line)
+            seen[row["split"], row.get("label")] += 1
+            if seen[row["split"], row.get("label")] <= limit:
+                kept.append(line + "\n")
+        return "".join(kept)
+
+    def make(concepts: Sequence[str], rows: dict[str, int]) -> Path:
+        root = tmp_path_factory.mktemp("data")
+        (root / "models").symlink_to(shipped / "models")
+        shutil.copy(shipped / "models.yaml", root)
+        for concept in concepts:
+            folder = root / "concepts" / concept
+            folder.mkdir(parents=True)
+            shutil.copy(shipped / "concepts" / concept / "concept.yaml", folder)
+            for file, limit in rows.items():
+                (folder / file).write_text(first_rows(shipped / "concepts" / concept / file, limit))
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_data(reduced_data) -> Path:
+    """A data folder with the shipped models and the first rows of two shipped concepts."""
+    return reduced_data(("toxicity", "evasion"), ROWS)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from asteer_core.errors import AsteerError
-from asteer_core.study import PartialFailure, Workspace, run_line, stages, steered_corpora
+from asteer_core.study import Done, PartialFailure, Workspace, run_line, stages, steered_corpora
 from asteer_core.study.stages.vectors import vector_path
 
 TABLES = ("contrastive_pairs", "steering_vectors", "responses", "measurements", "response_metrics", "corpus_metrics", "detector_metrics")
@@ -98,12 +98,11 @@ def test_one_broken_vector_file_fails_its_own_partitions_and_the_others_go_on(fi
         ws.store.path("responses", *partition).unlink()
     broken.write_bytes(whole[:100])
     try:
-        made = []
+        made: list[Done] = []
         with pytest.raises(PartialFailure) as caught:
-            for done in steered_corpora(ws, ws.plan.pairs):
-                made.append((done.concept, done.key))
+            made.extend(steered_corpora(ws, ws.plan.pairs))
         assert set(caught.value.failures) == {(concept, key)}
-        assert set(made) == set(ws.plan.pairs) - {(concept, key)}
+        assert {(done.concept, done.key) for done in made} == set(ws.plan.pairs) - {(concept, key)}
     finally:
         broken.write_bytes(whole)
         for partition, content in kept.items():
