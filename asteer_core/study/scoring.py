@@ -1,0 +1,202 @@
+"""Scores of any corpus without a study: read, measured, scored, with intervals; and the difference of two corpora.
+
+Not here: reading files (`corpus_file.py`), models and judges (`instruments.py`), formulas (`asteer_core.metrics`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import numpy as np
+import polars as pl
+
+from asteer_core.analysis.resampling import interval
+from asteer_core.errors import DataError
+from asteer_core.metrics import Measured, MetricSettings, Reference, Scores, fit_reference, pair_cosines, random_pair_cosines, score_corpus
+from asteer_core.metrics.combination import harmonic
+from asteer_core.study.corpus_file import Columns, Corpus, read_corpora, whole
+from asteer_core.study.instruments import Instruments
+
+RESPONSE_MEANS = ("success", "coherence", "fluency", "relevance", "rep4", "mattr", "sample_diversity")
+"""Values that are means over responses, for which resampling prompts gives an interval. Resampled texts repeat, which by itself lowers
+the diversity of a set: set diversity, and what is made of it, have none."""
+N_BOOT = 2000
+SEED = 0
+Interval = tuple[float | None, float | None]
+Source = Path | str | pl.DataFrame
+
+
+class Options(TypedDict, total=False):
+    """How a corpus is scored.
+
+    concept: judges success; without one success is undefined. model_scorer: registry name of the LM whose likelihoods enter coherence, by
+    default one that ships; not the model that wrote the corpus. home: folder of caches, by default `ASTEER_HOME`. m: subsample size of set
+    diversity; values of different m are not comparable. reference: rows of the unsteered model, to which coherence is relative; by default
+    the corpus itself. columns: what the columns are called.
+    """
+
+    concept: str | None
+    model_scorer: str | None
+    home: Path | str | None
+    m: int | None
+    reference: Source | None
+    columns: Columns | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCorpus:
+    """One corpus with its scores.
+
+    Attributes:
+        reference: what coherence is relative to.
+        values: by name; None = undefined, with the reason in `reasons`. `hm` is over S, C and D; `hm_cd` over C and D alone.
+        intervals: 95 % bootstrap over prompts, for `RESPONSE_MEANS`.
+        responses: per-response scores, float64 [text], NaN = undefined.
+    """
+
+    source: str
+    configuration: str | None
+    concept: str | None
+    scorer: str
+    reference: str
+    values: dict[str, float | int | None]
+    intervals: dict[str, Interval]
+    reasons: dict[str, str]
+    prompts: list[str] = field(repr=False)
+    responses: dict[str, np.ndarray] = field(repr=False)
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """B minus A by metric; 95 % intervals for `RESPONSE_MEANS`. `paired`: both answer the same prompts, which are resampled together."""
+
+    a: ScoredCorpus
+    b: ScoredCorpus
+    differences: dict[str, float | None]
+    intervals: dict[str, Interval]
+    paired: bool
+
+
+def score_file(path: Source, **options: Unpack[Options]) -> ScoredCorpus:
+    """Return the scores of all rows of a file (.jsonl, .json list, .csv, .parquet) or frame as one corpus; see `Options`.
+
+    Raises:
+        AsteerError: a file that cannot be read (the message names the row), an unknown concept or scorer, an unusable reference.
+    """
+    return _Scoring(options).of(path, whole(read_corpora(path, options.get("columns"))))
+
+
+def score_configurations(path: Source, **options: Unpack[Options]) -> list[ScoredCorpus]:
+    """Return the scores of each configuration of a file, in order of appearance; errors as `score_file`."""
+    corpora = read_corpora(path, options.get("columns"))
+    scoring = _Scoring(options)
+    return [scoring.of(path, corpus) for corpus in corpora]
+
+
+def compare_files(a: Source, b: Source, **options: Unpack[Options]) -> Comparison:
+    """Return B minus A; coherence of both is relative to the reference, by default A. Errors as `score_file`."""
+    if options.get("reference") is None:
+        options["reference"] = a
+    corpora = [whole(read_corpora(one, options.get("columns"))) for one in (a, b)]
+    scoring = _Scoring(options)
+    first, second = (scoring.of(source, corpus) for source, corpus in zip((a, b), corpora, strict=True))
+    differences = {name: _difference(first.values[name], second.values[name]) for name in first.values if name not in COUNTS}
+    paired = set(first.prompts) == set(second.prompts)
+    rng = np.random.default_rng(SEED)
+    draws = mean_draws(first.responses, first.prompts, rng)
+    # A generator in the same state draws the same prompts.
+    others = mean_draws(second.responses, second.prompts, np.random.default_rng(SEED) if paired else rng)
+    return Comparison(first, second, differences, {name: interval(others[name] - draws[name]) for name in draws}, paired)
+
+
+COUNTS = ("n", "m", "n_empty", "n_null", "n_null_coherence")
+
+
+class _Scoring:
+    """Everything that corpora scored together share: instruments, settings, and the reference if one was given."""
+
+    def __init__(self, options: Options) -> None:
+        m, reference = options.get("m"), options.get("reference")
+        self.settings = MetricSettings() if m is None else MetricSettings(subsample_size=m)
+        self.concept = options.get("concept")
+        self.tools = Instruments(options.get("home"), options.get("model_scorer"))
+        self.judge = None if self.concept is None else self.tools.judge(self.concept)
+        self.given: Reference | None = None
+        self.reference_name = "the corpus itself"
+        if reference is not None:
+            self.reference_name = _name(reference)
+            try:
+                self.given = self._reference(*self._measured(whole(read_corpora(reference, options.get("columns")))))
+            except DataError as error:
+                raise DataError(f"reference {self.reference_name}: {error}") from None
+
+    def of(self, source: Source, corpus: Corpus) -> ScoredCorpus:
+        measured, prompt_embeddings = self._measured(corpus)
+        reference, why = self.given, ""
+        if reference is None:
+            try:
+                reference = self._reference(measured, prompt_embeddings)
+            except DataError as error:
+                # A corpus that cannot be compared with itself still has its other scores.
+                why = f"the corpus cannot be its own reference ({error}); give one of unsteered responses"
+        # The same state for each corpus: those over the same prompts are compared on the same subsamples.
+        scores = score_corpus(measured, reference, self.settings, np.random.default_rng(SEED))
+        values, reasons = self._complete(scores, why)
+        draws = mean_draws(scores.responses, corpus.prompts, np.random.default_rng(SEED))
+        return ScoredCorpus(
+            _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
+            {name: interval(each) for name, each in draws.items()}, reasons, corpus.prompts, scores.responses, scores.version,
+        )  # fmt: skip
+
+    def _measured(self, corpus: Corpus) -> tuple[Measured, np.ndarray]:
+        """Return the measurements, and the embeddings of the prompts."""
+        texts, prompts = self.tools.embed(corpus.responses), self.tools.embed(corpus.prompts)
+        probability = None if self.judge is None else self.judge.probability(corpus.responses, texts)
+        nll = self.tools.nll(corpus.prompts, corpus.responses)
+        return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts), prompts
+
+    def _reference(self, measured: Measured, prompt_embeddings: np.ndarray) -> Reference:
+        nll, cosine, texts = (np.asarray(one) for one in (measured.nll, measured.relevance_cosine, measured.embeddings))
+        return fit_reference(nll, cosine, random_pair_cosines(prompt_embeddings, texts, np.random.default_rng(SEED)))
+
+    def _complete(self, scores: Scores, no_reference: str) -> tuple[dict[str, float | int | None], dict[str, str]]:
+        """Return values and reasons with what the room of metrics cannot know: that no concept was named, and why there is no reference."""
+        values, reasons = dict(scores.corpus), dict(scores.reasons)
+        if self.concept is None:
+            # Bounds of a success that nobody judged are 0 and 1, which tells nothing.
+            values |= {"success_lowest": None, "success_highest": None}
+            reasons |= {name: "no concept was named, so no judge was asked" for name in values if name.startswith("success")}
+        if no_reference:
+            reasons |= dict.fromkeys(("coherence", "fluency", "relevance"), no_reference)
+        values["hm_cd"] = harmonic(values["coherence"], values["diversity"])
+        for name in (name for name, value in values.items() if value is None and name.startswith(("hm", "am", "gm", "min"))):
+            axes = {"sc": ("success", "coherence"), "cd": ("coherence", "diversity")}.get(name[-2:], ("success", "coherence", "diversity"))
+            reasons[name] = "; ".join(reasons[axis] for axis in axes if axis in reasons)
+        return values, reasons
+
+
+def mean_draws(responses: Mapping[str, np.ndarray], prompts: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return resampled means of the `RESPONSE_MEANS`, float64 [draw]; whole prompts are drawn. NaN where a draw holds no value."""
+    kinds, group = np.unique(np.array(prompts, dtype=object), return_inverse=True)
+    times = rng.multinomial(len(kinds), np.full(len(kinds), 1 / len(kinds)), size=N_BOOT).astype(np.float64)
+    draws = {}
+    for name in RESPONSE_MEANS:
+        known = np.isfinite(responses[name])
+        sums = times @ np.bincount(group[known], responses[name][known], minlength=len(kinds))
+        counts = times @ np.bincount(group[known], minlength=len(kinds))
+        # A single prompt varies over nothing: an interval without width would be false certainty.
+        usable = (counts > 0) & (len(kinds) > 1)
+        draws[name] = np.divide(sums, counts, out=np.full(N_BOOT, np.nan), where=usable)
+    return draws
+
+
+def _difference(a: float | int | None, b: float | int | None) -> float | None:
+    return None if a is None or b is None else float(b) - float(a)
+
+
+def _name(source: Source) -> str:
+    return "frame" if isinstance(source, pl.DataFrame) else str(source)
