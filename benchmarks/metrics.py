@@ -68,7 +68,7 @@ def main(small: bool) -> None:
     tokens = [tokenise(text) for text in texts(n_naive, LENGTH // 2, LENGTH * 3 // 2)]
     many = rng.normal(size=(n_vendi, 384)).astype(np.float32)
     short = texts(n_embedded, 3, 40)
-    # Half of two thirds occurs twice: short replies of a language model repeat, and each text is encoded once.
+    # A third of the rows repeats another: short replies of a language model do, and each text is encoded once.
     repeated = [*short[: n_embedded * 2 // 3], *short[: n_embedded - n_embedded * 2 // 3]]
     encoder = load_encoder()
     np.testing.assert_allclose(self_bleu(tokens), naive_self_bleu(tokens), atol=1e-9)
