@@ -45,9 +45,10 @@ def train(architecture: Architecture, out: Path, threads: int = 2) -> dict[str, 
     model = build_model(architecture, tokenizer)
     # For short texts plain matrix products beat the fused attention kernel on CPUs, by a third.
     model.set_attn_implementation("eager")
-    curve = _fit(model, corpus, architecture, rng, tokenizer.pad_token_id)
+    pad = tokenizer.encode(str(tokenizer.pad_token), add_special_tokens=False)[0]
+    curve = _fit(model, corpus, architecture, rng, pad)
     evaluation = encode_documents(held_out, tokenizer, prompt_weight=0.0)
-    loss = _evaluate(model, evaluation, tokenizer.pad_token_id)
+    loss = _evaluate(model, evaluation, pad)
     log: dict[str, object] = {
         "model": architecture.name,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -159,7 +160,7 @@ def _evaluate(model: PreTrainedModel, documents: list[Encoded], pad: int) -> flo
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, log: dict[str, object], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16)
+    model.bfloat16()
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
         do_sample=True, temperature=1.0, max_new_tokens=96,

@@ -107,7 +107,7 @@ class Study(_Part):
         for kind, names in (("study", [self.name]), ("concept", self.concepts), ("model", self.models)):
             for name in names:
                 check_name(kind, name)
-        dials = [(f"method {grid.method!r}", grid) for grid in self.grid]
+        dials: list[tuple[str, Dial]] = [(f"method {grid.method!r}", grid) for grid in self.grid]
         if self.controls.random:
             dials.append(("controls.random", self.controls.random))
         for owner, dial in dials:
