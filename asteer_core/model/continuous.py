@@ -221,11 +221,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def suits(model: LanguageModel) -> bool:
-    """Return whether this engine is likely the faster one: a GPU, and attention kernels that read packed rows without a mask."""
-    from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
-
-    half = model.dtype in (torch.float16, torch.bfloat16)
-    return model.device.type == "cuda" and half and (is_flash_attn_2_available() or is_flash_attn_3_available())

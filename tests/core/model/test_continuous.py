@@ -88,9 +88,10 @@ def test_both_engines_write_the_same_texts_for_every_family_that_reads_a_paged_c
 @pytest.mark.parametrize("family", ["gemma2", "gpt_neox"])
 def test_a_model_that_a_paged_cache_would_change_or_break_is_refused(make_model, family):
     model = make_model(family)
+    before = hooks_on(model)
     with pytest.raises(ModelError, match="use engine: padded"):
         generate(model, requests(["off"]), {"off": Intervention()}, SAMPLINGS["plain"], engine="continuous")
-    assert hooks_on(model) == 0
+    assert hooks_on(model) == before
 
 
 def test_unsteered_rows_do_not_notice_steered_neighbours(make_model):
@@ -135,6 +136,8 @@ def test_a_row_whose_numbers_overflow_ends_alone(make_model):
 def test_hooks_and_threads_are_gone_after_an_exception(make_model, culprit):
     model = make_model("llama")
     attention, threads = model.config._attn_implementation, threading.active_count()
+    # Transformers leaves recorders of its own on a model that was once asked for hidden states.
+    before = hooks_on(model)
     seen = []
 
     def fail(*_):
@@ -151,15 +154,15 @@ def test_hooks_and_threads_are_gone_after_an_exception(make_model, culprit):
     finally:
         if handle is not None:
             handle.remove()
-    assert max(seen) > 1
-    assert hooks_on(model) == 0
+    assert max(seen) > before + 1
+    assert hooks_on(model) == before
     assert threading.active_count() == threads
     assert model.config._attn_implementation == attention
 
 
-def test_an_engine_has_a_known_name_and_auto_is_padded_on_a_cpu(make_model):
+def test_an_engine_has_a_known_name_and_auto_is_padded(make_model):
     model = make_model("llama")
-    assert chosen("auto", model) == chosen("padded", model) == "padded"
-    assert chosen("continuous", model) == "continuous"
+    assert chosen("auto") == chosen("padded") == "padded"
+    assert chosen("continuous") == "continuous"
     with pytest.raises(ConfigError, match="Did you mean 'continuous'"):
         generate(model, requests(["off"]), configurations(), SAMPLINGS["plain"], engine="continous")
