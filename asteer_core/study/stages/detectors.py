@@ -17,7 +17,7 @@ from asteer_core.study.stages.corpora import cell_baselines
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration, fingerprint
 
-VERSION = 1
+VERSION = 2
 DRAWN_SHARE = 0.8
 """Part of a corpus drawn as positives by each seed, unless the study fixes a number: with all of it, seeds would not differ."""
 
@@ -183,8 +183,10 @@ def _metric_rows(
     trial = trial_of(ws, configuration.concept, stage)
     positives, duplicates = _positives(ws, configuration, texts, stage)
     negatives = draw(trial.negatives, n_positives(ws), ws.rng("negatives", configuration.concept, "0"))
-    real = None if configuration.method == "real" else trial.positives
-    audits = audit_arm(positives, negatives, ws.rng("audit", configuration.concept), real, duplicates)
+    is_real = configuration.method == "real"
+    # The pool of real positives is larger than what an arm trains on; the audit is of a training set.
+    audited = draw(positives, n_positives(ws), ws.rng("audited", configuration.concept)) if is_real else positives
+    audits = audit_arm(audited, negatives, ws.rng("audit", configuration.concept), None if is_real else trial.positives, duplicates)
     for kind, found in scores.items():
         row: dict[str, Any] = {
             "arm": arm_of(configuration),

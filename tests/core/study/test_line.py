@@ -39,6 +39,12 @@ def test_baselines_stand_beside_the_configurations(finished):
     assert sorted(arms) == ["prompted", "prompted", "random", "real", "unsteered"]
 
 
+def test_the_real_arm_is_audited_as_the_balanced_training_set_it_is(finished):
+    ws, _ = finished
+    real = ws.store.read("detector_metrics", "toxicity", "neox-2m").filter(pl.col("arm") == "real")
+    assert real["positive_share"].to_list() == [0.5] * real.height
+
+
 def test_all_configurations_of_a_concept_answer_the_same_prompts(finished):
     ws, _ = finished
     responses = ws.store.read_many("responses", [partition for partition in (*ws.plan.pairs, *ws.plan.cells) if partition[0] == "toxicity"])
