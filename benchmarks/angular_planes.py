@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asteer_core.study import Workspace, parse_study, stages
+from asteer_core.study import Workspace, parse_study, run_line
 
 FRACTIONS = [0.25, 0.5, 0.75]
 STUDY = {
@@ -27,18 +27,7 @@ def main() -> None:
     """Print success, coherence and what was really applied, per plane and fraction."""
     with tempfile.TemporaryDirectory() as home:
         ws = Workspace(parse_study(STUDY, "angular-planes"), home=Path(home))
-        for stage, partitions in (
-            (stages.contrastive_prompts, ws.plan.concepts),
-            (stages.steering_vectors, ws.plan.vectors),
-            (stages.judges, ws.plan.concepts),
-            (stages.baseline_corpora, ws.plan.cells),
-            (stages.steered_corpora, ws.plan.pairs),
-            (stages.baseline_measurements, ws.plan.cells),
-            (stages.measurements, ws.plan.pairs),
-            (stages.baseline_metrics, ws.plan.cells),
-            (stages.corpus_metrics, ws.plan.pairs),
-        ):
-            list(stage(ws, partitions))
+        list(run_line(ws, until="corpus_metrics"))
         partitions = [*ws.plan.pairs, *ws.plan.cells]
         metrics = ws.store.read_many("corpus_metrics", partitions).filter(pl.col("method") != "prompted")
         applied = ws.store.read_many("corpora", partitions).select("configuration_id", "displacement", "kl")

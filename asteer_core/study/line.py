@@ -2,19 +2,25 @@
 
 from collections.abc import Iterator
 
+from asteer_core.errors import unknown_name
 from asteer_core.study import stages
 from asteer_core.study.done import Done
 from asteer_core.study.workspace import Workspace
 
 
-def run_line(ws: Workspace) -> Iterator[tuple[str, Done]]:
+def run_line(ws: Workspace, until: str = "warehouse") -> Iterator[tuple[str, Done]]:
     """Yield (stage, `Done`) for every partition of the study, in order; stored results are adopted.
 
+    Args:
+        ws: the study.
+        until: the last stage to run.
+
     Raises:
+        ConfigError: no stage is called `until`.
         AsteerError: a stage failed; everything finished before is stored, and a second call goes on from there.
     """
     plan = ws.plan
-    for stage, found in (
+    line = (
         ("contrastive_prompts", lambda: stages.contrastive_prompts(ws, plan.concepts)),
         ("steering_vectors", lambda: stages.steering_vectors(ws, plan.vectors)),
         ("judges", lambda: stages.judges(ws, plan.concepts)),
@@ -29,6 +35,10 @@ def run_line(ws: Workspace) -> Iterator[tuple[str, Done]]:
         ("leaderboard", lambda: stages.leaderboard(ws)),
         ("metric_auroc_correlation", lambda: stages.metric_auroc_correlation(ws)),
         ("warehouse", lambda: stages.warehouse(ws)),
-    ):
-        for done in found():
+    )
+    names = [name for name, _ in line]
+    if until not in names:
+        raise unknown_name("stage", until, names)
+    for stage, run in line[: names.index(until) + 1]:
+        for done in run():
             yield stage, done

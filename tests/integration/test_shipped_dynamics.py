@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from asteer_core.study import Workspace, parse_study, stages
+from asteer_core.study import Workspace, parse_study, run_line
 
 CONCEPTS = ("toxicity", "sycophancy", "fabrication", "evasion")
 ROWS = {"pairs.jsonl": 120, "prompts.jsonl": 48, "judge.jsonl": 300, "real.jsonl": 10}
@@ -27,18 +27,7 @@ def metrics(tmp_path_factory, reduced_data):
         "dynamics",
     )
     ws = Workspace(study, home=tmp_path_factory.mktemp("home"), data_root=reduced_data(CONCEPTS, ROWS))
-    for stage, partitions in (
-        (stages.contrastive_prompts, ws.plan.concepts),
-        (stages.steering_vectors, ws.plan.vectors),
-        (stages.judges, ws.plan.concepts),
-        (stages.baseline_corpora, ws.plan.cells),
-        (stages.steered_corpora, ws.plan.pairs),
-        (stages.baseline_measurements, ws.plan.cells),
-        (stages.measurements, ws.plan.pairs),
-        (stages.baseline_metrics, ws.plan.cells),
-        (stages.corpus_metrics, ws.plan.pairs),
-    ):
-        list(stage(ws, partitions))
+    list(run_line(ws, until="corpus_metrics"))
     return ws.store.read_many("corpus_metrics", [*ws.plan.pairs, *ws.plan.cells])
 
 

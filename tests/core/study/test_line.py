@@ -137,3 +137,10 @@ def test_a_wrong_name_is_refused_before_anything_runs(tmp_path, small_study, sma
     with pytest.raises(AsteerError, match=message):
         Workspace(study, home=tmp_path, data_root=small_data)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_line_stops_after_the_named_stage_and_knows_its_stages(finished):
+    ws, _ = finished
+    assert list(dict(run_line(ws, until="judges"))) == ["contrastive_prompts", "steering_vectors", "judges"]
+    with pytest.raises(AsteerError, match="Did you mean 'judges'"):
+        next(run_line(ws, until="judge"))
