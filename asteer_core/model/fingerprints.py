@@ -5,11 +5,11 @@ Torch-free. What does not belong here: loading (`loading.py`).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 from asteer_core.errors import ModelError
+from asteer_core.model.digests import hash_files
 from asteer_core.model.specs import ModelSpec
 from asteer_core.types import fingerprint
 
@@ -33,13 +33,7 @@ def _folder_hash(spec: ModelSpec, folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"model {spec.name!r}: {folder} holds no .safetensors file; save the model with save_pretrained")
-    digest = hashlib.sha256()
-    for path in [*weights, *sorted(folder.glob("token*.json")), *sorted(folder.glob("*.jinja"))]:
-        digest.update(path.name.encode())
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 22):
-                digest.update(chunk)
-    return digest.hexdigest()
+    return hash_files([*weights, *folder.glob("token*.json"), *folder.glob("*.jinja")])
 
 
 def _commit(spec: ModelSpec, data_root: Path) -> str:

@@ -1,6 +1,5 @@
 """What a stage says of one finished partition, and how failures of some partitions let the others go on."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,9 +53,6 @@ class Failures:
         """Note that one partition failed."""
         self._found[concept, key] = str(error)
 
-    def __contains__(self, partition: tuple[str, str | None]) -> bool:
-        return partition in self._found
-
     def raise_if_any(self) -> None:
         """Raise what was collected.
 
@@ -65,16 +61,3 @@ class Failures:
         """
         if self._found:
             raise PartialFailure(self._stage, self._found)
-
-
-def run_all(stage: Iterable[Done]) -> list[Done]:
-    """Return everything a stage yields; for notebooks and tests."""
-    return list(stage)
-
-
-def grouped(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    """Yield (concept, keys) with the keys in their order."""
-    by_concept: dict[str, list[str]] = {}
-    for concept, key in pairs:
-        by_concept.setdefault(concept, []).append(key)
-    yield from by_concept.items()

@@ -84,9 +84,8 @@ def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failu
         try:
             configuration = steered(ws.study, concept, str(key))
             responses = ws.store.read("responses", concept, key)
-            scores = _train(ws, configuration, responses["text"].to_list(), "detectors")
-            prompted = _prompted_scores(ws, concept, configuration.model)
-            yield (concept, key), _frames(ws, [(configuration, responses["text"].to_list(), scores)], prompted, "detectors")
+            arm = _train(ws, configuration, responses["text"].to_list(), "detectors")
+            yield (concept, key), _frames(ws, [arm], _prompted_scores(ws, concept, configuration.model), "detectors")
         except AsteerError as error:
             failures.add(concept, key, error)
     ws.report("detectors", len(partitions), len(partitions))
@@ -100,8 +99,8 @@ def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Fail
             arms = [(found, responses[found.id]["text"].to_list()) for found in cell_baselines(ws, concept, str(model))]
             real = Configuration(concept, str(model), "real", seed=ws.study.seed)
             arms.append((real, list(trial_of(ws, concept, "baseline_detectors").positives.texts)))
-            trained = [(found, texts, _train(ws, found, texts, "baseline_detectors")) for found, texts in arms]
-            prompted = {found.id: scores for found, _, scores in trained if found.method == "prompted"}
+            trained = [_train(ws, found, texts, "baseline_detectors") for found, texts in arms]
+            prompted = {arm.configuration.id: arm.scores for arm in trained if arm.configuration.method == "prompted"}
             yield (concept, model), _frames(ws, trained, prompted, "baseline_detectors")
         except AsteerError as error:
             failures.add(concept, model, error)
@@ -110,6 +109,16 @@ def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Fail
 
 Scores = dict[str, np.ndarray]
 """Detector kind -> scores of the tested rows, float64 [seed, text]."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A trained arm: its positives without near-duplicates of test texts, the counts of those, and the scores it gives."""
+
+    configuration: Configuration
+    positives: TextSet
+    duplicates: dict[str, int | None]
+    scores: Scores
 
 
 def n_positives(ws: Workspace) -> int:
@@ -126,20 +135,21 @@ def _positives(ws: Workspace, configuration: Configuration, texts: list[str], st
     return everything.take(keep), counts
 
 
-def _train(ws: Workspace, configuration: Configuration, texts: list[str], stage: str) -> Scores:
-    trial = trial_of(ws, configuration.concept, stage)
-    positives, _ = _positives(ws, configuration, texts, stage)
-    options, count = ws.study.detectors, n_positives(ws)
-    scores: Scores = {}
-    for kind in options.kinds:
-        per_seed = []
-        for seed in range(options.seeds):
-            # Seeded without the configuration: the same negatives for the same seed in every arm.
-            rng = ws.rng("negatives", configuration.concept, str(seed))
-            negatives = draw(trial.negatives, round(options.negatives_per_positive * count), rng)
-            per_seed.append(train_arm(kind, positives, negatives, trial.tested, [seed], count)[0])
-        scores[kind] = np.stack(per_seed)
-    return scores
+def _negatives(ws: Workspace, concept: str, seed: int, stage: str) -> TextSet:
+    """Return the negatives of one seed: seeded without the configuration, so the same ones in every arm."""
+    count = round(ws.study.detectors.negatives_per_positive * n_positives(ws))
+    return draw(trial_of(ws, concept, stage).negatives, count, ws.rng("negatives", concept, str(seed)))
+
+
+def _train(ws: Workspace, configuration: Configuration, texts: list[str], stage: str) -> Arm:
+    tested = trial_of(ws, configuration.concept, stage).tested
+    positives, duplicates = _positives(ws, configuration, texts, stage)
+    negatives = [_negatives(ws, configuration.concept, seed, stage) for seed in range(ws.study.detectors.seeds)]
+    scores = {
+        kind: np.stack([train_arm(kind, positives, found, tested, [seed], n_positives(ws))[0] for seed, found in enumerate(negatives)])
+        for kind in ws.study.detectors.kinds
+    }
+    return Arm(configuration, positives, duplicates, scores)
 
 
 def _prompted_scores(ws: Workspace, concept: str, model: str) -> dict[str, Scores]:
@@ -161,9 +171,9 @@ def _prompted_scores(ws: Workspace, concept: str, model: str) -> dict[str, Score
     return ws.remember(("prompted", concept, model, upstream(ws, "detector_metrics", concept, model)), read)
 
 
-def _frames(ws: Workspace, arms: list[tuple[Configuration, list[str], Scores]], prompted: dict[str, Scores], stage: str) -> Frames:
-    scores = [_score_rows(ws, configuration, found, stage) for configuration, _, found in arms]
-    metrics = [row for configuration, texts, found in arms for row in _metric_rows(ws, configuration, texts, found, prompted, stage)]
+def _frames(ws: Workspace, arms: list[Arm], prompted: dict[str, Scores], stage: str) -> Frames:
+    scores = [_score_rows(ws, arm.configuration, arm.scores, stage) for arm in arms]
+    metrics = [row for arm in arms for row in _metric_rows(ws, arm, prompted, stage)]
     return {"detector_scores": pl.concat(scores), "detector_metrics": pl.concat(metrics, how="diagonal_relaxed")}
 
 
@@ -177,27 +187,25 @@ def _score_rows(ws: Workspace, configuration: Configuration, scores: Scores, sta
     return tag(ws, configuration, pl.concat(parts).with_columns(arm=pl.lit(arm_of(configuration))))
 
 
-def _metric_rows(
-    ws: Workspace, configuration: Configuration, texts: list[str], scores: Scores, prompted: dict[str, Scores], stage: str
-) -> Iterator[pl.DataFrame]:
+def _metric_rows(ws: Workspace, arm: Arm, prompted: dict[str, Scores], stage: str) -> Iterator[pl.DataFrame]:
+    configuration = arm.configuration
     trial = trial_of(ws, configuration.concept, stage)
-    positives, duplicates = _positives(ws, configuration, texts, stage)
-    negatives = draw(trial.negatives, n_positives(ws), ws.rng("negatives", configuration.concept, "0"))
+    negatives = _negatives(ws, configuration.concept, 0, stage)
     is_real = configuration.method == "real"
     # The pool of real positives is larger than what an arm trains on; the audit is of a training set.
-    audited = draw(positives, n_positives(ws), ws.rng("audited", configuration.concept)) if is_real else positives
-    audits = audit_arm(audited, negatives, ws.rng("audit", configuration.concept), None if is_real else trial.positives, duplicates)
-    for kind, found in scores.items():
+    audited = draw(arm.positives, n_positives(ws), ws.rng("audited", configuration.concept)) if is_real else arm.positives
+    audits = audit_arm(audited, negatives, ws.rng("audit", configuration.concept), None if is_real else trial.positives, arm.duplicates)
+    for kind, found in arm.scores.items():
         row: dict[str, Any] = {
             "arm": arm_of(configuration),
             "detector": kind,
             "n_positives": n_positives(ws),
-            "n_negatives": round(ws.study.detectors.negatives_per_positive * n_positives(ws)),
+            "n_negatives": len(negatives),
             "seeds": len(found),
             "validation_auroc": _validation_auroc(trial, found),
             **_quality(ws, trial, configuration, found),
             **_against_prompting(ws, trial, configuration, kind, found, prompted),
-            "duplicates_removed": len(texts) - len(positives),
+            "duplicates_removed": (arm.duplicates["total"] or 0) - len(arm.positives),
             **audits,
         }
         yield tag(ws, configuration, pl.DataFrame([row], infer_schema_length=None))
