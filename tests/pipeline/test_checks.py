@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from asteer_core.warehouse import Store
-from asteer_pipeline import checks
+from asteer_pipeline.checks import build_checks, corpora, detectors, measurements, metrics, splits, vectors
+from asteer_pipeline.checks._check import Finding
 from asteer_pipeline.runner import StageFailed, run_study
 
 PAIRS = [("evasion", "m:caa:L01:s0.50")]
@@ -27,10 +28,10 @@ def put(ws, table, rows, key="m:caa:L01:s0.50"):
 def test_a_group_in_two_splits_is_a_leak(ws):
     rows = pl.DataFrame({"group": ["a", "b"], "split": ["judge", "test"]})
     ws.concept = lambda name: SimpleNamespace(pairs=rows, prompts=rows, judge=rows, real=rows)
-    assert checks.split_leaks(ws) == checks.Finding(2)
+    assert splits.split_leaks(ws) == Finding(2)
     leak = pl.DataFrame({"group": ["a"], "split": ["test"]})
     ws.concept = lambda name: SimpleNamespace(pairs=rows, prompts=rows, judge=rows, real=leak)
-    assert checks.split_leaks(ws).problems == ["evasion: group a stands in judge, test"]
+    assert splits.split_leaks(ws).problems == ["evasion: group a stands in judge, test"]
 
 
 def test_vectors_that_hardly_separate_are_named_and_random_ones_are_not(ws):
@@ -41,7 +42,7 @@ def test_vectors_that_hardly_separate_are_named_and_random_ones_are_not(ws):
         [row | {"separation": s} for s in (0.9, 0.6, None)] + [row | {"method": "random", "separation": 0.5}],
         "m:caa",
     )
-    finding = checks.weak_vectors(ws)
+    finding = vectors.weak_vectors(ws)
     assert finding.seen == 3
     assert [text.split()[-1] for text in finding.problems] == ["0.6", "None"]
 
@@ -52,26 +53,26 @@ def test_a_steered_corpus_without_a_steered_token_is_named(ws):
         "corpora",
         [{"configuration_id": n, "steered_tokens": s, "n_tokens": t} for n, s, t in (("ok", 5, 9), ("off", 0, 9), ("empty", 0, 0))],
     )
-    assert checks.unsteered_corpora(ws) == checks.Finding(3, ["off: no token was steered"])
+    assert corpora.unsteered_corpora(ws) == Finding(3, ["off: no token was steered"])
 
 
 def test_mostly_undefined_measurements_are_named(ws):
     good = [{"configuration_id": "good", "judge_probability": 0.5, "nll": 1.0, "relevance_cosine": 0.1}] * 20
     bad = [{"configuration_id": "bad", "judge_probability": 0.5, "nll": None, "relevance_cosine": 0.1}] * 2
     put(ws, "measurements", good + bad)
-    assert checks.undefined_measurements(ws, PAIRS) == checks.Finding(2, ["bad: 100% of nll undefined"])
+    assert measurements.undefined_measurements(ws, PAIRS) == Finding(2, ["bad: 100% of nll undefined"])
 
 
 @pytest.mark.parametrize(("value", "wrong"), [(0.5, False), (None, False), (1.2, True), (-0.1, True), (math.nan, True), (math.inf, True)])
 def test_metrics_are_finite_shares_or_null(ws, value, wrong):
     put(ws, "corpus_metrics", {"configuration_id": ["c"], "hm": pl.Series([value], dtype=pl.Float64), "self_bleu": [40.0]})
-    finding = checks.impossible_metrics(ws, PAIRS)
+    finding = metrics.impossible_metrics(ws, PAIRS)
     assert finding.seen == 1 and bool(finding.problems) is wrong
 
 
 def test_detectors_with_a_flag_are_named(ws):
     put(ws, "detector_metrics", [{"configuration_id": "c", "detector": d, "flags": f} for d, f in (("embedding", ""), ("tfidf", "length"))])
-    assert checks.flagged_detectors(ws, PAIRS) == checks.Finding(2, ["c, tfidf: length"])
+    assert detectors.flagged_detectors(ws, PAIRS) == Finding(2, ["c, tfidf: length"])
 
 
 def test_nothing_stored_is_not_a_pass_and_an_unreadable_warehouse_is_a_finding(defs, fake, home, instance, mini):
@@ -94,6 +95,6 @@ def test_a_leak_between_splits_stops_what_would_be_built_on_it(fake, home, insta
 
 
 def test_every_stage_that_computes_numbers_has_a_check():
-    checked = {key.asset_key.to_user_string() for check in checks.build_checks() for key in check.check_keys}
+    checked = {key.asset_key.to_user_string() for check in build_checks() for key in check.check_keys}
     assert checked >= {"steering_vectors", "steered_corpora", "measurements", "corpus_metrics", "detectors", "warehouse"}
-    assert all(isinstance(check, dg.AssetChecksDefinition) for check in checks.build_checks())
+    assert all(isinstance(check, dg.AssetChecksDefinition) for check in build_checks())
