@@ -42,7 +42,9 @@ class Configuration:
     """One way of producing a corpus for one concept; every record from vectors on carries its `id`.
 
     `layer` is a decoder block from 0 (its OUTPUT is edited); `strength` is the method's dial (0 = off); `template` names
-    the system prompt of a `prompted` baseline. Fields that do not apply are None.
+    the system prompt of a `prompted` baseline. A dial may be left to the study: `layer_rank` asks for the block of that rank
+    (1 = best) and `kl_target` for the strength that moves the model by so many nats per token; what they resolve to is then
+    in `layer` and `strength`, and changes neither `key` nor `id`. Fields that do not apply are None.
     """
 
     concept: str
@@ -53,6 +55,8 @@ class Configuration:
     template: str | None = None
     scope: Scope = "generated"
     seed: int = 0
+    layer_rank: int | None = None
+    kl_target: float | None = None
 
     def __post_init__(self) -> None:
         for kind in ("concept", "model", "method"):
@@ -63,16 +67,23 @@ class Configuration:
             raise ConfigError(f"{self.concept}, {self.model}, {self.method}: layer {self.layer} is negative; blocks count from 0")
         if self.strength is not None and not math.isfinite(self.strength):
             raise ConfigError(f"{self.concept}, {self.model}, {self.method}: strength {self.strength} is not finite")
+        if self.layer_rank is not None and self.layer_rank < 1:
+            raise ConfigError(f"{self.concept}, {self.model}, {self.method}: layer rank {self.layer_rank}; the best block has rank 1")
+        if self.kl_target is not None and not 0 < self.kl_target < math.inf:
+            raise ConfigError(f"{self.concept}, {self.model}, {self.method}: KL target {self.kl_target}; expected nats per token above 0")
 
     @property
     def key(self) -> str:
-        """The partition key within a concept, such as `llama-3m:caa:L02:s0.60`; the model stands first."""
+        """The partition key within a concept, such as `llama-3m:caa:L02:s0.60` or `llama-3m:caa:Lauto:k0.30`; the model stands first."""
         parts = [self.model, self.method]
-        if self.layer is not None:
+        if self.layer_rank is not None:
+            parts.append("Lauto" if self.layer_rank == 1 else f"Lauto{self.layer_rank}")
+        elif self.layer is not None:
             parts.append(f"L{self.layer:02d}")
-        if self.strength is not None:
-            short = f"{self.strength:.2f}"
-            parts.append(f"s{short if float(short) == self.strength else repr(self.strength)}")
+        if self.kl_target is not None:
+            parts.append(f"k{_short(self.kl_target)}")
+        elif self.strength is not None:
+            parts.append(f"s{_short(self.strength)}")
         if self.template is not None:
             parts.append(self.template)
         return ":".join(parts)
@@ -80,7 +91,11 @@ class Configuration:
     @property
     def id(self) -> str:
         """Concept, key and a short hash of all fields: readable, and unique across scopes and seeds."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        fields = asdict(self)
+        for asked, found in (("layer_rank", "layer"), ("kl_target", "strength")):
+            # A result of the study's own search is not part of the name under which it was asked for.
+            fields.pop(asked if fields[asked] is None else found)
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.concept}:{self.key}#{digest}"
 
     @property
@@ -93,18 +108,33 @@ class Configuration:
         """Return the configuration that `key` names; the inverse of `key`.
 
         Raises:
-            ConfigError: the key does not have the form `model:method[:Lnn][:sx.xx][:template]`.
+            ConfigError: the key does not have the form `model:method[:Lnn|:Lauto][:sx.xx|:kx.xx][:template]`.
         """
-        match = re.fullmatch(r"([^:]+):([^:]+)(?::L(\d+))?(?::s(-?[0-9.e+-]+))?(?::([^:]+))?", key)
+        match = _KEY.fullmatch(key)
         if match is None:
-            raise ConfigError(f"configuration key {key!r}: expected model:method[:Lnn][:sx.xx][:template]")
-        model, method, layer, strength, template = match.groups()
+            raise ConfigError(f"configuration key {key!r}: expected model:method[:Lnn or :Lauto][:sx.xx or :kx.xx][:template]")
+        part = match.groupdict()
         return cls(
-            concept, model, method,
-            layer=None if layer is None else int(layer),
-            strength=None if strength is None else float(strength),
-            template=template, scope=scope, seed=seed,
+            concept, part["model"], part["method"],
+            layer=None if part["layer"] is None else int(part["layer"]),
+            strength=None if part["strength"] is None else float(part["strength"]),
+            template=part["template"], scope=scope, seed=seed,
+            layer_rank=None if part["rank"] is None else int(part["rank"] or 1),
+            kl_target=None if part["kl"] is None else float(part["kl"]),
         )  # fmt: skip
+
+
+_NUMBER = r"-?[0-9.e+-]+"
+_KEY = re.compile(
+    r"(?P<model>[^:]+):(?P<method>[^:]+)(?::L(?:(?P<layer>\d+)|auto(?P<rank>\d*)))?"
+    rf"(?::(?:s(?P<strength>{_NUMBER})|k(?P<kl>{_NUMBER})))?(?::(?P<template>[^:]+))?"
+)
+
+
+def _short(number: float) -> str:
+    """Return two decimals where they hold the whole number, else all of them."""
+    short = f"{number:.2f}"
+    return short if float(short) == number else repr(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
 """What a study will make: every configuration, baseline and vector by key, before anything runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from asteer_core.study.depth import registered_depth
+from asteer_core.study.dials import Place, Push, places, pushes
 from asteer_core.study.study import Dial, Study
 from asteer_core.types import Configuration
 
@@ -33,15 +37,23 @@ class Plan:
         return tuple((concept, key) for concept in self.concepts for key in self.vector_keys)
 
 
-def plan(study: Study) -> Plan:
-    """Return the partitions of `study`."""
+Depth = Callable[[str], int]
+"""Model name -> its number of blocks; asked only where the study names a share of the depth."""
+
+
+def plan(study: Study, depth: Depth = registered_depth) -> Plan:
+    """Return the partitions of `study`.
+
+    Raises:
+        AsteerError: the study names a share of the depth of a model whose depth cannot be read.
+    """
     keys: dict[str, None] = {}
     vectors: dict[str, None] = {}
     for model in study.models:
         for grid in study.grid:
-            for layer in grid.layers_of(model):
-                for strength in grid.strengths:
-                    configuration = Configuration(study.concepts[0], model, grid.method, layer, strength)
+            for place in places_of(grid, model, depth):
+                for push in pushes(grid.strengths):
+                    configuration = _configuration(study, study.concepts[0], model, grid.method, place, push)
                     keys[configuration.key] = None
                     vectors[configuration.vector_key] = None
         if study.controls.random:
@@ -49,21 +61,40 @@ def plan(study: Study) -> Plan:
     return Plan(tuple(study.concepts), tuple(study.models), tuple(keys), tuple(vectors))
 
 
+def places_of(dial: Dial, model: str, depth: Depth = registered_depth) -> list[Place]:
+    """Return where a dial steers `model`."""
+    return places(dial.layers_of(model), partial(depth, model))
+
+
 def steered(study: Study, concept: str, key: str) -> Configuration:
-    """Return the configuration of one steered partition."""
+    """Return the configuration of one steered partition, as it was asked for: dials left to `auto` are not resolved."""
     return Configuration.parse(concept, key, seed=study.seed)
 
 
-def blocks_of(study: Study, vector_key: str) -> list[int]:
-    """Return the blocks at which the study steers with one vector, sorted."""
-    model, method = vector_key.split(":")
-    dials: list[Dial] = [grid for grid in study.grid if grid.method == method]
+def dials_of(study: Study, vector_key: str) -> list[Dial]:
+    """Return the dials that steer with one vector."""
+    _, method = vector_key.split(":")
+    found: list[Dial] = [grid for grid in study.grid if grid.method == method]
     if method == RANDOM and study.controls.random:
-        dials.append(study.controls.random)
-    return sorted({layer for dial in dials for layer in dial.layers_of(model)})
+        found.append(study.controls.random)
+    return found
 
 
-def baselines(study: Study, concept: str, model: str, templates: tuple[str, ...]) -> list[Configuration]:
+def asked_of(study: Study, vector_key: str, depth: Depth = registered_depth) -> list[tuple[Place, Push]]:
+    """Return every (place, push) that the study asks of one vector, each once."""
+    model = vector_key.split(":")[0]
+    every = (
+        (place, push) for dial in dials_of(study, vector_key) for place in places_of(dial, model, depth) for push in pushes(dial.strengths)
+    )
+    return list(dict.fromkeys(every))
+
+
+def blocks_of(study: Study, vector_key: str, depth: Depth = registered_depth) -> list[int]:
+    """Return the blocks that the study names for one vector, sorted; blocks left to `auto` are not among them."""
+    return sorted({place.layer for place, _ in asked_of(study, vector_key, depth) if place.layer is not None})
+
+
+def baselines(study: Study, concept: str, model: str, templates: tuple[str, ...], depth: Depth = registered_depth) -> list[Configuration]:
     """Return the baseline configurations of a cell: unsteered, prompted (one per template), random directions.
 
     Args:
@@ -74,5 +105,10 @@ def baselines(study: Study, concept: str, model: str, templates: tuple[str, ...]
     found += [Configuration(concept, model, "prompted", template=template, seed=seed) for template in templates]
     dial = study.controls.random
     if dial:
-        found += [Configuration(concept, model, RANDOM, layer, s, seed=seed) for layer in dial.layers_of(model) for s in dial.strengths]
+        every = ((place, push) for place in places_of(dial, model, depth) for push in pushes(dial.strengths))
+        found += [_configuration(study, concept, model, RANDOM, place, push) for place, push in every]
     return found
+
+
+def _configuration(study: Study, concept: str, model: str, method: str, place: Place, push: Push) -> Configuration:
+    return Configuration(concept, model, method, place.layer, push.strength, seed=study.seed, layer_rank=place.rank, kl_target=push.kl)

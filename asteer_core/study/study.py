@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.paths import data_root
+from asteer_core.study.dials import Layers, Strengths
 from asteer_core.types import Sampling, check_name
 
 DEFAULT_STUDY = "quick"
@@ -28,21 +29,22 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
-Layers = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_once)]
-Dials = Annotated[list[Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]], Field(min_length=1), AfterValidator(_once)]
 
 
 class Dial(_Part):
-    """Every layer at every strength. `layers` may differ by model."""
+    """Every layer at every strength. `layers` may differ by model; `dials` says what may stand in both."""
 
-    layers: Layers | dict[str, Layers]
-    strengths: Dials
+    layers: Layers
+    strengths: Strengths
 
-    def layers_of(self, model: str) -> list[int]:
-        """Return the blocks of `model` that are steered."""
-        if isinstance(self.layers, dict):
-            return self.layers[model]
-        return self.layers
+    @property
+    def differs_by_model(self) -> bool:
+        """Whether `layers` is a mapping from models."""
+        return isinstance(self.layers, dict) and not isinstance(self.layers.get("auto"), int)
+
+    def layers_of(self, model: str) -> Any:
+        """Return what stands under `layers` for `model`."""
+        return self.layers[model] if self.differs_by_model else self.layers
 
 
 class Grid(Dial):
@@ -73,6 +75,19 @@ class MetricOptions(_Part):
     tau: Annotated[float, Field(gt=0)] = 2.0
 
 
+class SelectionOptions(_Part):
+    """What makes a vector weak, and how blocks and strengths are searched where the study leaves them to `auto` or a KL target.
+
+    `min_separation`: AUROC on held-out pairs below which a vector is flagged. `pilot_pairs`, `pilot_kl`: held-out pairs on which a
+    small push is tried at every block, and its size in nats per token. `tolerance`: how near a KL target must be met, as a share.
+    """
+
+    min_separation: Annotated[float, Field(ge=0.5, le=1)] = 0.7
+    pilot_pairs: Annotated[int, Field(ge=2)] = 16
+    pilot_kl: Annotated[float, Field(gt=0, le=2)] = 0.1
+    tolerance: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
+
+
 class DetectorOptions(_Part):
     """Detector kinds (the first is the headline), training seeds, positives per arm (None = as many as responses), resamples."""
 
@@ -98,6 +113,7 @@ class Study(_Part):
     controls: Controls = Controls()
     sampling: Annotated[Sampling, BeforeValidator(_sampling)] = Sampling()
     size: Size = Size()
+    selection: SelectionOptions = SelectionOptions()
     metrics: MetricOptions = MetricOptions()
     detectors: DetectorOptions = DetectorOptions()
     seed: int = 0
@@ -111,9 +127,12 @@ class Study(_Part):
         if self.controls.random:
             dials.append(("controls.random", self.controls.random))
         for owner, dial in dials:
-            missing = sorted(set(self.models) - set(dial.layers)) if isinstance(dial.layers, dict) else []
+            missing = sorted(set(self.models) - set(dial.layers)) if dial.differs_by_model else []
             if missing:
                 raise ValueError(f"{owner} names no layers for model {missing[0]!r}; add `{missing[0]}: [...]` under its layers")
+        random = self.controls.random
+        if random and any(isinstance(random.layers_of(model), dict) for model in self.models):
+            raise ValueError("controls.random: a random direction has no best block, so `auto` cannot choose one; name blocks or shares")
         if self.size.prompts * self.size.samples < self.metrics.m:
             raise ValueError(
                 f"metrics.m = {self.metrics.m} texts are drawn from each corpus, but a corpus has only "
@@ -174,7 +193,10 @@ def _explain(fault: Any, value: Any) -> str:
 
 
 def _keys_beside(place: Iterable[Any]) -> list[str]:
-    parts = {"grid": Grid, "random": Dial, "controls": Controls, "size": Size, "metrics": MetricOptions, "detectors": DetectorOptions}
+    parts = {
+        "grid": Grid, "random": Dial, "controls": Controls, "size": Size, "selection": SelectionOptions, "metrics": MetricOptions,
+        "detectors": DetectorOptions,
+    }  # fmt: skip
     model: type[BaseModel] = Study
     for step in list(place)[:-1]:
         model = parts.get(str(step), model)

@@ -16,7 +16,9 @@ from asteer_core import paths
 from asteer_core.concepts import Concept, Template, load_concept
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.methods import METHODS
+from asteer_core.model.depth import read_depth
 from asteer_core.model.specs import ModelSpec, load_registry
+from asteer_core.study.dials import pushes
 from asteer_core.study.plan import Plan, plan
 from asteer_core.study.study import Study
 from asteer_core.types import fingerprint
@@ -47,19 +49,20 @@ class Workspace:
         self.home = home or paths.home()
         self.data_root = data_root or paths.data_root()
         self.progress = progress
-        self.plan: Plan = plan(study)
         self.store = Store(self.home / "studies" / study.name)
         self._concepts: dict[str, Concept] = {}
         self._models: dict[str, LanguageModel] = {}
         self._fingerprints: dict[str, str] = {}
         self._memory: dict[Any, Any] = {}
         self._check()
+        self.plan: Plan = plan(study, self.depth)
 
     def _check(self) -> None:
         for grid in self.study.grid:
             method = METHODS.get(grid.method)
-            for strength in grid.strengths:
-                method.check_strength(strength)
+            for push in pushes(grid.strengths):
+                if push.strength is not None:
+                    method.check_strength(push.strength)
         for name in self.study.models:
             self.spec(name)
             self.scorer_of(name)
@@ -101,6 +104,14 @@ class Workspace:
         if model not in self.registry:
             raise unknown_name("model", model, self.registry)
         return self.registry[model]
+
+    def depth(self, model: str) -> int:
+        """Return the number of blocks of a model, read from its configuration without loading it.
+
+        Raises:
+            AsteerError: no such model, or its configuration cannot be read or names no depth.
+        """
+        return self.remember(("depth", model), lambda: read_depth(self.spec(model), self.data_root))
 
     def scorer_of(self, model: str) -> str:
         """Return the name of the model that scores the coherence of `model`'s texts: never the steered model itself.

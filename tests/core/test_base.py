@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,32 @@ def test_keys_read_as_documented():
     assert Configuration("toxicity", "llama-3m", "caa", 2, 0.6).key == "llama-3m:caa:L02:s0.60"
     assert Configuration("toxicity", "llama-3m", "prompted", template="rude-1").key == "llama-3m:prompted:rude-1"
     assert Configuration("toxicity", "llama-3m", "unsteered").key == "llama-3m:unsteered"
+
+
+@given(names, names, st.integers(1, 99), st.floats(1e-3, 9, allow_nan=False))
+def test_dials_left_to_the_study_parse_back_too(model, method, rank, target):
+    for layer, rank_asked in ((None, rank), (3, None)):
+        configuration = Configuration("toxicity", model, method, layer, layer_rank=rank_asked, kl_target=target)
+        assert Configuration.parse("toxicity", configuration.key) == configuration
+
+
+def test_what_a_dial_resolves_to_changes_neither_key_nor_id():
+    asked = Configuration("toxicity", "llama-3m", "caa", layer_rank=1, kl_target=0.3)
+    found = replace(asked, layer=4, strength=0.71)
+    assert asked.key == found.key == "llama-3m:caa:Lauto:k0.30" and asked.id == found.id
+    others = [replace(asked, layer_rank=2), replace(asked, kl_target=0.31), Configuration("toxicity", "llama-3m", "caa", 4, 0.71)]
+    assert len({asked.id, *(other.id for other in others)}) == 4
+
+
+def test_the_id_of_a_configuration_with_both_dials_given_is_what_it_always_was():
+    # Row streams are seeded with ids, so another hash would change every stored corpus.
+    assert Configuration("toxicity", "llama-3m", "caa", 2, 0.6).id == "toxicity:llama-3m:caa:L02:s0.60#34ff35d0"
+
+
+@pytest.mark.parametrize("wrong", [{"layer_rank": 0}, {"kl_target": 0.0}, {"kl_target": float("inf")}, {"kl_target": -1.0}])
+def test_a_rank_or_target_that_means_nothing_is_refused(wrong):
+    with pytest.raises(ConfigError):
+        Configuration("toxicity", "m", "caa", **wrong)
 
 
 def test_ids_differ_where_any_field_differs():

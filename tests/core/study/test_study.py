@@ -51,7 +51,7 @@ BAD = {
     "names no layers for model 'neox-2m'": {"grid": [{"method": "caa", "layers": {"llama-3m": [1]}, "strengths": [1]}]},
     "lower metrics.m": {"metrics": {"m": 9}},
     "model name": {"models": ["Llama 3"]},
-    "grid.0.strengths.0": {"grid": [{"method": "caa", "layers": [1], "strengths": [float("nan")]}]},
+    r"grid\.0\.strengths: nan is not a finite number": {"grid": [{"method": "caa", "layers": [1], "strengths": [float("nan")]}]},
     "temperature": {"sampling": {"temperature": -1}},
     "grid.0.layers": {"grid": [{"method": "caa", "layers": [-1], "strengths": [1]}]},
 }
