@@ -34,6 +34,11 @@ def data_root() -> Path:
     raise ConfigError(f"no data: neither {checkout} nor {packaged} exists; reinstall asteer, or set ASTEER_DATA to a copy of data/")
 
 
+def concept_roots(home: Path, data: Path) -> tuple[Path, Path]:
+    """Return the folders that concepts are looked for in: those that ship, and the user's own under the home."""
+    return data / "concepts", home / "concepts"
+
+
 def home() -> Path:
     """Return the folder for outputs as an absolute path: `ASTEER_HOME`, by default `.asteer` in the current folder."""
     return Path(os.environ.get("ASTEER_HOME") or ".asteer").expanduser().resolve()

@@ -1,6 +1,7 @@
 """A concept as one validated object: definition, prompting templates, and the frames of its four data files."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asteer_core.concepts.rows import JUDGE, PAIRS, PROMPTS, REAL, read_rows
-from asteer_core.errors import DataError, unknown_name
-from asteer_core.paths import data_root
+from asteer_core.errors import ConfigError, DataError, unknown_name
+from asteer_core.paths import concept_roots, data_root, home
 from asteer_core.types import check_name
 
 FILES = ("concept.yaml", PAIRS.name, PROMPTS.name, JUDGE.name, REAL.name)
@@ -71,20 +72,23 @@ class Concept:
         return self.card.templates
 
 
-def list_concepts(root: Path | None = None) -> list[str]:
-    """Return the names of the concepts under `root` (default: those that ship), sorted."""
-    folder = _root(root)
-    return sorted(path.parent.name for path in folder.glob("*/concept.yaml"))
+Roots = Path | Sequence[Path] | None
+"""Where concepts are looked for; None = those that ship and the user's own, `$ASTEER_HOME/concepts`."""
 
 
-def load_concept(name: str, root: Path | None = None) -> Concept:
-    """Return the concept `name` (a folder under `root`, or a path to a folder), read and validated.
+def list_concepts(root: Roots = None) -> list[str]:
+    """Return the names of the concepts under `root`, sorted."""
+    return sorted({path.parent.name for folder in _roots(root) for path in folder.glob("*/concept.yaml")})
+
+
+def load_concept(name: str, root: Roots = None) -> Concept:
+    """Return the concept `name` (a folder under one of the roots, or a path to a folder), read and validated.
 
     Raises:
-        ConfigError: no concept of that name; the nearest is suggested.
+        ConfigError: no concept of that name (the nearest is suggested), or two of it.
         DataError: a file is missing or broken, a group crosses splits, or a needed split has no rows of some label.
     """
-    folder = Path(name) if "/" in name else _root(root) / check_name("concept", name)
+    folder = Path(name) if "/" in name else _find(check_name("concept", name), root)
     if not (folder / "concept.yaml").is_file():
         raise unknown_name("concept", name, list_concepts(root))
     card = _read_card(folder / "concept.yaml")
@@ -99,8 +103,17 @@ def load_concept(name: str, root: Path | None = None) -> Concept:
     return Concept(card, folder, *frames.values(), fingerprint=digest.hexdigest()[:16])
 
 
-def _root(root: Path | None) -> Path:
-    return root if root is not None else data_root() / "concepts"
+def _roots(root: Roots) -> Sequence[Path]:
+    if root is None:
+        return concept_roots(home(), data_root())
+    return [root] if isinstance(root, Path) else root
+
+
+def _find(name: str, root: Roots) -> Path:
+    found = [folder / name for folder in _roots(root) if (folder / name / "concept.yaml").is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"concept {name!r} stands in {' and in '.join(str(path) for path in found)}; rename one (folder and `name:`)")
+    return found[0] if found else _roots(root)[0] / name
 
 
 def _read_card(path: Path) -> Card:

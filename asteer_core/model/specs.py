@@ -6,6 +6,7 @@ Torch-free, so that a study can be checked and planned without loading a model. 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ class ModelSpec(BaseModel):
 
     `source` is a folder (relative to the data folder, or absolute) or a Hugging Face hub id. `scorer` names the model that scores the
     coherence of what this one generates. `prompt_template` is a plain template with `{prompt}` and optionally `{system}`; given, it
-    takes the place of the tokenizer's chat template. `engine` names what generates (`auto` knows).
+    takes the place of the tokenizer's chat template. `engine` names what generates (`auto` knows). A `retired` model is left out of
+    studies over `models: all`; what was made with it stays.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class ModelSpec(BaseModel):
     trust_remote_code: bool = False
     engine: Literal["auto", "padded", "continuous"] = "auto"
     prompt_template: str | None = None
+    retired: bool = False
 
     @field_validator("name")
     @classmethod
@@ -73,20 +76,25 @@ def load_registry(path: str | Path) -> dict[str, ModelSpec]:
     """
     file = Path(path)
     models: dict[str, ModelSpec] = {}
-    for number, entry in enumerate(_entries(file), start=1):
-        where = f"{file}, entry {number}"
-        if not isinstance(entry, dict):
-            raise ConfigError(f"{where}: got {type(entry).__name__} {entry!r}; expected a mapping with at least name and source")
-        where += f" ({entry.get('name', 'no name')!r})"
-        spec = _parse(entry, where)
+    for number, entry in enumerate(read_entries(file), start=1):
+        spec = parse_entry(entry, f"{file}, entry {number}")
         if spec.name in models:
-            raise ConfigError(f"{where}: the name {spec.name!r} is used by an earlier entry; names must be unique, so rename one of them")
+            raise ConfigError(
+                f"{file}, entry {number} ({spec.name!r}): the name {spec.name!r} is used by an earlier entry; "
+                "names must be unique, so rename one of them"
+            )
         models[spec.name] = spec
-    _check_scorers(models, file)
+    for spec in models.values():
+        check_scorer(spec, models, str(file))
     return models
 
 
-def _entries(file: Path) -> list[Any]:
+def read_entries(file: Path) -> list[Any]:
+    """Return the unparsed entries of a registry file.
+
+    Raises:
+        ConfigError: it is missing, not YAML, or not a list.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -98,7 +106,15 @@ def _entries(file: Path) -> list[Any]:
     return content
 
 
-def _parse(entry: dict[str, Any], where: str) -> ModelSpec:
+def parse_entry(entry: Any, where: str) -> ModelSpec:
+    """Return the model that one entry describes; `where` stands in errors.
+
+    Raises:
+        ConfigError: it is no mapping, has an unknown key (the nearest is suggested), or a wrong value.
+    """
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: got {type(entry).__name__} {entry!r}; expected a mapping with at least name and source")
+    where += f" ({entry.get('name', 'no name')!r})"
     known = list(ModelSpec.model_fields)
     for key in entry:
         if key not in known:
@@ -112,11 +128,15 @@ def _parse(entry: dict[str, Any], where: str) -> ModelSpec:
         raise ConfigError(f"{where}: {problems}") from None
 
 
-def _check_scorers(models: dict[str, ModelSpec], file: Path) -> None:
-    for spec in models.values():
-        if spec.scorer is not None and spec.scorer not in models:
-            near = difflib.get_close_matches(spec.scorer, list(models), n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{file}, model {spec.name!r}: unknown scorer {spec.scorer!r}.{hint} Models: {', '.join(models)}.")
-        if spec.scorer == spec.name:
-            raise ConfigError(f"{file}, model {spec.name!r}: scorer is the model itself; coherence must be scored by another model")
+def check_scorer(spec: ModelSpec, models: Mapping[str, ModelSpec], where: str) -> None:
+    """Raise unless the scorer that `spec` names is another one of `models`.
+
+    Raises:
+        ConfigError: it is unknown (the nearest is suggested), or the model itself.
+    """
+    if spec.scorer is not None and spec.scorer not in models:
+        near = difflib.get_close_matches(spec.scorer, list(models), n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{where}, model {spec.name!r}: unknown scorer {spec.scorer!r}.{hint} Models: {', '.join(models)}.")
+    if spec.scorer == spec.name:
+        raise ConfigError(f"{where}, model {spec.name!r}: scorer is the model itself; coherence must be scored by another model")

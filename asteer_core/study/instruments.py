@@ -11,9 +11,8 @@ import numpy as np
 
 from asteer_core import paths
 from asteer_core.concepts import Concept, load_concept
-from asteer_core.errors import unknown_name
 from asteer_core.judges import EmbeddedJudge
-from asteer_core.model.specs import load_registry
+from asteer_core.model.available import available_models
 from asteer_core.types import fingerprint
 
 if TYPE_CHECKING:
@@ -38,14 +37,11 @@ class Instruments:
         self.home = Path(home).expanduser().resolve() if home else paths.home()
         self.data_root = paths.data_root()
         self.scorer = scorer or DEFAULT_SCORER
-        registry = load_registry(self.data_root / "models.yaml")
-        if self.scorer not in registry:
-            raise unknown_name("scorer", self.scorer, registry)
-        self._spec = registry[self.scorer]
+        self._spec = available_models(self.home, self.data_root).get(self.scorer, "scorer")
 
     def concept(self, name: str) -> Concept:
         """Return a concept by name, or by the path of its folder."""
-        return load_concept(name, self.data_root / "concepts")
+        return load_concept(name, paths.concept_roots(self.home, self.data_root))
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""

@@ -5,7 +5,7 @@ Models and the encoder are loaded on first use, so planning or adopting stored r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ import numpy as np
 
 from asteer_core import paths
 from asteer_core.concepts import Concept, Template, load_concept
-from asteer_core.errors import ConfigError, unknown_name
+from asteer_core.errors import ConfigError
 from asteer_core.methods import METHODS
+from asteer_core.model.available import Available, available_models
 from asteer_core.model.depth import read_depth
-from asteer_core.model.specs import ModelSpec, load_registry
+from asteer_core.model.specs import ModelSpec
 from asteer_core.study.dials import pushes
 from asteer_core.study.plan import Plan, plan
 from asteer_core.study.study import Study
@@ -70,14 +71,19 @@ class Workspace:
             self.concept(name)
 
     @cached_property
-    def registry(self) -> dict[str, ModelSpec]:
-        """The models that may be named, from `models.yaml`."""
-        return load_registry(self.data_root / "models.yaml")
+    def available(self) -> Available:
+        """The models that may be named: those that ship, and those of the home."""
+        return available_models(self.home, self.data_root)
+
+    @property
+    def registry(self) -> Mapping[str, ModelSpec]:
+        """The usable models by name."""
+        return self.available.specs
 
     def concept(self, name: str) -> Concept:
         """Return a concept, read and validated once, with enough generation prompts for the study."""
         if name not in self._concepts:
-            concept = load_concept(name, self.data_root / "concepts")
+            concept = load_concept(name, paths.concept_roots(self.home, self.data_root))
             if concept.prompts.height < self.study.size.prompts:
                 raise ConfigError(
                     f"study {self.study.name!r} asks for {self.study.size.prompts} prompts, but concept {name!r} has "
@@ -99,11 +105,9 @@ class Workspace:
         """Return a model's registry entry.
 
         Raises:
-            ConfigError: no such model; the nearest is suggested.
+            ConfigError: no such model (the nearest is suggested), or its entry is broken.
         """
-        if model not in self.registry:
-            raise unknown_name("model", model, self.registry)
-        return self.registry[model]
+        return self.available.get(model)
 
     def depth(self, model: str) -> int:
         """Return the number of blocks of a model, read from its configuration without loading it.
@@ -122,7 +126,7 @@ class Workspace:
         spec = self.spec(model)
         scorer = spec.scorer or next((name for name in self.registry if name != model), None)
         if scorer is None or scorer == model:
-            raise ConfigError(f"model {model!r} has no scorer; name another model under `scorer:` in {self.data_root / 'models.yaml'}")
+            raise ConfigError(f"model {model!r} has no scorer; name another model under `scorer:` in {self.home / 'models.yaml'}")
         self.spec(scorer)
         return scorer
 

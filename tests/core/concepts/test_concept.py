@@ -1,6 +1,7 @@
 """Concepts: what is read, and what is refused with file and line before anything expensive starts."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -100,3 +101,15 @@ def test_a_card_that_is_not_yaml_is_named(concept_folder):
     (concept_folder / "concept.yaml").write_text("a: [")
     with pytest.raises(DataError, match=r"concept\.yaml: not YAML"):
         load(concept_folder)
+
+
+def test_the_users_concepts_stand_beside_the_shipped_ones(concept_folder, monkeypatch):
+    monkeypatch.setenv("ASTEER_HOME", str(concept_folder.parents[1]))
+    assert {"rudeness", "toxicity"} <= set(list_concepts())
+    assert load_concept("rudeness").folder == concept_folder
+
+
+def test_a_concept_in_two_roots_is_refused(concept_folder, tmp_path):
+    shutil.copytree(concept_folder, tmp_path / "more" / "rudeness")
+    with pytest.raises(ConfigError, match="concepts/rudeness and in .*more/rudeness; rename one"):
+        load_concept("rudeness", [concept_folder.parent, tmp_path / "more"])
