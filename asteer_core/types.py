@@ -20,6 +20,10 @@ Scope = Literal["generated", "prompt", "all"]
 Positions = Literal["mean", "last", "all"]
 """Token positions an activation is taken from: mean over completion tokens, its last token, or mean after BOS."""
 
+Site = Literal["block_output", "attention_heads"]
+"""Where in a block activations are read and edited: its output (the residual stream), or the heads' joined output, [heads * head_dim],
+as the attention's output projection receives it."""
+
 BASELINES = ("unsteered", "prompted")
 """Methods that apply no edit."""
 
@@ -165,32 +169,35 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """h' = h + vector at the output of `block`. `vector`: float32, shape [d_model], activation units."""
+    """h' = h + vector at a site of `block`. `vector`: float32, as wide as the site, activation units."""
 
     block: int
     vector: np.ndarray
+    site: Site = "block_output"
 
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
     """Rotate h inside the plane (b1, b2) from its present angle towards b1 by `fraction` (0 = off, 1 = aligned).
 
-    Norm preserving. `b1`, `b2`: float32, orthonormal, shape [d_model].
+    Norm preserving. `b1`, `b2`: float32, orthonormal, as wide as the site.
     """
 
     block: int
     b1: np.ndarray
     b2: np.ndarray
     fraction: float
+    site: Site = "block_output"
 
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """h' = h - (h.r) r + offset: removes the unit direction r, then adds `offset`. Both float32, shape [d_model]."""
+    """h' = h - (h.r) r + offset: removes the unit direction r, then adds `offset`. Both float32, as wide as the site."""
 
     block: int
     direction: np.ndarray
     offset: np.ndarray
+    site: Site = "block_output"
 
 
 Edit = Add | Rotate | Affine

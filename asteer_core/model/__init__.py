@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asteer_core.model.activations import capture, residual_scale
+    from asteer_core.model.activations import capture, capture_prompts, residual_scale
     from asteer_core.model.embedding_cache import EmbeddingCache
     from asteer_core.model.encoder import SentenceEncoder, load_encoder
     from asteer_core.model.engine import generate
@@ -24,6 +24,7 @@ _HOME = {
     "ModelSpec": "specs",
     "SentenceEncoder": "encoder",
     "capture": "activations",
+    "capture_prompts": "activations",
     "generate": "engine",
     "load_encoder": "encoder",
     "load_model": "loading",
@@ -40,6 +41,7 @@ __all__ = [
     "ModelSpec",
     "SentenceEncoder",
     "capture",
+    "capture_prompts",
     "generate",
     "load_encoder",
     "load_model",

@@ -1,4 +1,4 @@
-"""Reading activations: pooled block outputs of prompt-response pairs, and the size of the residual stream.
+"""Reading activations: pooled over tokens of prompt-response pairs or of prompts, and the size of the residual stream.
 
 Sums run in float64 where the device has it, and never include padding or the beginning-of-sequence token. What does not belong here:
 what becomes of activations (`asteer_core.methods`).
@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.blocks import stream_of
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.prompts import TokenPair
 from asteer_core.model.sequences import Batch, Progress, batches, check_lengths, whole
-from asteer_core.types import GenerationRequest, Positions, Sampling, row_stream
+from asteer_core.model.sites import attach, width_at
+from asteer_core.types import GenerationRequest, Positions, Sampling, Site, row_stream
 
 Reader = Callable[[int, torch.Tensor, Batch], None]
-"""Called with a block, its output [row, token, d_model], and the batch."""
+"""Called with a block, its activations [row, token, width], and the batch."""
 
 
 class _LastBlockRead(Exception):
@@ -35,10 +35,13 @@ def capture(
     blocks: Sequence[int],
     positions: Positions = "mean",
     *,
+    site: Site = "block_output",
     systems: Sequence[str | None] | None = None,
     on_progress: Progress | None = None,
 ) -> dict[int, np.ndarray]:
-    """Return one activation per row and block, float32 [row, d_model]: the output of block b, `hidden_states[b + 1]` of transformers.
+    """Return one activation per row and block, float32 [row, width].
+
+    At the site `block_output` that is the output of block b, `hidden_states[b + 1]` of transformers, of width d_model.
 
     Args:
         model: the model to read.
@@ -46,11 +49,12 @@ def capture(
         responses: what was answered, one per row.
         blocks: decoder blocks from 0.
         positions: `mean` over completion tokens, `last` completion token, or `all` tokens after BOS.
+        site: where in a block.
         systems: system message per row, if any.
         on_progress: called with rows done and rows in all.
 
     Raises:
-        ModelError: unknown block, empty prompt or response, or a pair longer than the context.
+        ModelError: unknown block, a block without that site, empty prompt or response, or a pair longer than the context.
     """
     if len(prompts) != len(responses):
         raise ModelError(f"capture: {len(prompts)} prompts but {len(responses)} responses; row i of both must belong together")
@@ -59,7 +63,27 @@ def capture(
         if len(pair.ids) == pair.start:
             raise ModelError(f"capture, row {row}: the response has no tokens; an activation over no tokens is undefined")
     weights = [_weights(pair, positions) for pair in pairs]
-    return pooled(model, [pair.ids for pair in pairs], weights, blocks, on_progress)
+    return pooled(model, [pair.ids for pair in pairs], weights, blocks, on_progress, site)
+
+
+def capture_prompts(
+    model: LanguageModel, prompts: Sequence[str], blocks: Sequence[int], on_progress: Progress | None = None
+) -> dict[int, np.ndarray]:
+    """Return the mean block output over each prompt's tokens after BOS, float32 [row, d_model]: what a `Gate` compares.
+
+    Raises:
+        ModelError: unknown block, empty prompt, or a prompt longer than the context.
+    """
+    sequences = model.prompter.encode(list(prompts), [None] * len(prompts))
+    return pooled(model, sequences, [after_bos(model, ids) for ids in sequences], blocks, on_progress)
+
+
+def after_bos(model: LanguageModel, ids: list[int]) -> np.ndarray:
+    """Return the weights of a mean over a prompt's tokens after BOS (all of a prompt that is BOS alone), float64 [token]."""
+    first = model.prompter.leading_bos(ids) if len(ids) > 1 else 0
+    weights = np.zeros(len(ids))
+    weights[first:] = 1.0 / (len(ids) - first)
+    return weights
 
 
 def pooled(
@@ -68,9 +92,11 @@ def pooled(
     weights: Sequence[np.ndarray],
     blocks: Sequence[int],
     on_progress: Progress | None = None,
+    site: Site = "block_output",
 ) -> dict[int, np.ndarray]:
-    """Return weighted sums of block outputs over tokens, float32 [row, d_model] by block; `weights[row]` is float64 [token]."""
-    result = {block: np.zeros((len(sequences), model.d_model), dtype=np.float32) for block in blocks}
+    """Return weighted sums of activations over tokens, float32 [row, width] by block; `weights[row]` is float64 [token]."""
+    model.check_blocks(blocks)
+    result = {block: np.zeros((len(sequences), width_at(model, block, site)), dtype=np.float32) for block in blocks}
 
     def read(block: int, hidden: torch.Tensor, batch: Batch) -> None:
         padded = np.zeros(batch.ids.shape)
@@ -82,17 +108,22 @@ def pooled(
         clean = torch.where((weight != 0)[..., None], wide, 0.0)
         result[block][batch.rows] = torch.bmm(weight[:, None, :], clean)[:, 0].float().cpu().numpy()
 
-    read_blocks(model, sequences, blocks, read, on_progress)
+    read_blocks(model, sequences, blocks, read, on_progress, site)
     return result
 
 
 def read_blocks(
-    model: LanguageModel, sequences: Sequence[list[int]], blocks: Sequence[int], reader: Reader, on_progress: Progress | None = None
+    model: LanguageModel,
+    sequences: Sequence[list[int]],
+    blocks: Sequence[int],
+    reader: Reader,
+    on_progress: Progress | None = None,
+    site: Site = "block_output",
 ) -> None:
-    """Run every sequence once and hand the outputs of `blocks` to `reader`.
+    """Run every sequence once and hand the activations of `blocks` to `reader`.
 
     Raises:
-        ModelError: unknown block, or a sequence longer than the context.
+        ModelError: unknown block, a block without that site, or a sequence longer than the context.
     """
     if not len(blocks):
         return
@@ -100,20 +131,18 @@ def read_blocks(
     check_lengths(model, [len(row) for row in sequences], "row")
     current: list[Batch] = []
 
-    def hook(block: int) -> Callable[..., None]:
-        def read(_module: Any, _args: Any, output: Any) -> None:
-            hidden = stream_of(output)
-            if hidden is None:
-                raise ModelError(f"{model.name}: block {block} gave {type(output).__name__}; expected hidden states first")
+    def visit(block: int) -> Callable[[torch.Tensor], None]:
+        def read(hidden: torch.Tensor) -> None:
             reader(block, hidden, current[-1])
             if block == max(blocks):
                 raise _LastBlockRead
 
         return read
 
-    handles = [model.blocks[block].register_forward_hook(hook(block)) for block in blocks]
+    handles: list[Any] = []
     done = 0
     try:
+        handles += [attach(model, block, site, visit(block)) for block in blocks]
         with torch.inference_mode():
             for batch in batches(sequences, model.device):
                 current[:] = [batch]

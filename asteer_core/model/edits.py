@@ -12,7 +12,12 @@ import numpy as np
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.types import Add, Affine, Edit, Gate, Intervention, Rotate
+from asteer_core.model.loading import LanguageModel
+from asteer_core.model.sites import width_at
+from asteer_core.types import Add, Affine, Edit, Gate, Intervention, Rotate, Site
+
+Place = tuple[int, Site]
+"""A block and the site in it."""
 
 
 def is_off(edit: Edit) -> bool:
@@ -22,21 +27,23 @@ def is_off(edit: Edit) -> bool:
     return isinstance(edit, Rotate) and edit.fraction == 0.0
 
 
-def check_interventions(interventions: Mapping[str, Intervention], d_model: int, n_blocks: int, model: str) -> None:
+def check_interventions(interventions: Mapping[str, Intervention], model: LanguageModel) -> None:
     """Raise unless every edit fits the model.
 
     Raises:
-        ModelError: unknown layer, wrong width, non-finite values, or a rotation whose plane is not orthonormal; names the configuration.
+        ModelError: unknown layer, a site that the layer lacks, wrong width, non-finite values, or a rotation whose plane is not
+            orthonormal; names the configuration.
     """
     for name, intervention in interventions.items():
         where = f"configuration {name!r}"
         for edit in (*intervention.edits, *([intervention.gate] if intervention.gate else [])):
-            if not 0 <= edit.block < n_blocks:
-                raise ModelError(f"{where}: layer {edit.block} does not exist; model {model!r} has layers 0 to {n_blocks - 1}")
+            if not 0 <= edit.block < model.n_blocks:
+                raise ModelError(f"{where}: layer {edit.block} does not exist; model {model.name!r} has layers 0 to {model.n_blocks - 1}")
+            width = width_at(model, edit.block, "block_output" if isinstance(edit, Gate) else edit.site)
             for part, vector in _vectors(edit).items():
-                if np.shape(vector) != (d_model,):
+                if np.shape(vector) != (width,):
                     raise ModelError(
-                        f"{where}, layer {edit.block}: {part} has shape {np.shape(vector)}, but model {model!r} has width {d_model}; "
+                        f"{where}, layer {edit.block}: {part} has shape {np.shape(vector)}, but model {model.name!r} has width {width}; "
                         "use a vector that was extracted from this model"
                     )
                 if not np.isfinite(vector).all():
@@ -63,12 +70,12 @@ def _check_numbers(edit: Edit | Gate, where: str) -> None:
 
 
 class Table:
-    """Edits of one kind at one block: `vectors` float32 [entry, part, d_model], `numbers` float32 [entry], `on` bool [entry]."""
+    """Edits of one kind at one place: `vectors` float32 [entry, part, width], `numbers` float32 [entry], `on` bool [entry]."""
 
-    def __init__(self, kind: type[Edit], entries: Sequence[Edit | None], d_model: int) -> None:
+    def __init__(self, kind: type[Edit], entries: Sequence[Edit | None], width: int) -> None:
         self.kind = kind
         parts = 1 if kind is Add else 2
-        vectors = np.zeros((len(entries), parts, d_model), dtype=np.float32)
+        vectors = np.zeros((len(entries), parts, width), dtype=np.float32)
         numbers = np.ones(len(entries), dtype=np.float32)
         for row, edit in enumerate(entries):
             if edit is not None:
@@ -82,7 +89,7 @@ class Table:
         self.vectors, self.numbers, self.on = self.vectors.to(device), self.numbers.to(device), self.on.to(device)
 
     def apply(self, hidden: torch.Tensor, entry: torch.Tensor) -> torch.Tensor:
-        """Return edited hidden states, float32 [row, token, d_model]; `entry` [row] indexes the table; entry 0 changes nothing."""
+        """Return edited hidden states, float32 [row, token, width]; `entry` [row] indexes the table; entry 0 changes nothing."""
         vectors = self.vectors[entry]
         first = vectors[:, 0, None, :]
         if self.kind is Add:
@@ -101,10 +108,10 @@ class Table:
 
 
 @dataclass(slots=True)
-class BlockTables:
-    """All edits at one block. `entry_of` maps a configuration's number to its table entry (0: not steered here).
+class PlaceTables:
+    """All edits at one place. `entry_of` maps a configuration's number to its table entry (0: not steered here).
 
-    `stages` is a list of steps; a configuration with k edits at this block takes part in the first k, in its own order.
+    `stages` is a list of steps; a configuration with k edits at this place takes part in the first k, in its own order.
     """
 
     entry_of: torch.Tensor
@@ -118,35 +125,39 @@ class BlockTables:
                 table.to(device)
 
     def apply(self, hidden: torch.Tensor, entry: torch.Tensor) -> torch.Tensor:
-        """Return hidden states, float32 [row, token, d_model], after every stage."""
+        """Return hidden states, float32 [row, token, width], after every stage."""
         for stage in self.stages:
             for table in stage:
                 hidden = table.apply(hidden, entry)
         return hidden
 
 
-def tabulate(interventions: Sequence[Intervention], d_model: int) -> dict[int, BlockTables]:
-    """Return the tables by block; configuration number i + 1 is `interventions[i]`, number 0 is "none"."""
-    acting: dict[int, list[tuple[int, list[Edit]]]] = {}
+def tabulate(interventions: Sequence[Intervention]) -> dict[Place, PlaceTables]:
+    """Return the tables by place; configuration number i + 1 is `interventions[i]`, number 0 is "none"."""
+    acting: dict[Place, list[tuple[int, list[Edit]]]] = {}
     for number, intervention in enumerate(interventions, start=1):
         edits = [edit for edit in intervention.edits if not is_off(edit)]
-        for block in dict.fromkeys(edit.block for edit in edits):
-            acting.setdefault(block, []).append((number, [edit for edit in edits if edit.block == block]))
+        at: dict[Place, list[Edit]] = {}
+        for edit in edits:
+            at.setdefault((edit.block, edit.site), []).append(edit)
+        for place, chosen in at.items():
+            acting.setdefault(place, []).append((number, chosen))
     tables = {}
-    for block, rows in sorted(acting.items()):
+    for place, rows in sorted(acting.items()):
         entry_of = torch.zeros(len(interventions) + 1, dtype=torch.long)
         for entry, (number, _) in enumerate(rows, start=1):
             entry_of[number] = entry
         depth = max(len(edits) for _, edits in rows)
+        width = len(next(iter(_vectors(rows[0][1][0]).values())))
         stages = [[edits[step] if step < len(edits) else None for _, edits in rows] for step in range(depth)]
-        tables[block] = BlockTables(entry_of, [_stage(stage, d_model) for stage in stages])
+        tables[place] = PlaceTables(entry_of, [_stage(stage, width) for stage in stages])
     return tables
 
 
-def _stage(edits: list[Edit | None], d_model: int) -> list[Table]:
+def _stage(edits: list[Edit | None], width: int) -> list[Table]:
     found = []
     for kind in (Add, Rotate, Affine):
         entries = [None, *(edit if isinstance(edit, kind) else None for edit in edits)]
         if any(entry is not None for entry in entries):
-            found.append(Table(kind, entries, d_model))
+            found.append(Table(kind, entries, width))
     return found

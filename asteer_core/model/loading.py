@@ -31,7 +31,7 @@ class LanguageModel:
 
     Wrap an in-memory model with the constructor; read one from disk or the hub with `load_model`. `fingerprint` is a hash of the
     weights, `revision` the hub commit where there is one, `context_length` the longest sequence in tokens (None: unbounded), `engine`
-    the name of what generates.
+    the name of what generates, `heads` the attention heads found so far, by block (`sites.py`).
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class LanguageModel:
         parameters = inspect.signature(module.forward).parameters
         self.cache_argument = next((name for name in _CACHE_ARGUMENTS if name in parameters), None)
         self.takes = frozenset(parameters)
+        self.heads: dict[int, Any] = {}
 
     @cached_property
     def blocks(self) -> list[nn.Module]:

@@ -7,16 +7,17 @@ drawing (`packed_drawing.py`), scheduling (`continuous.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.blocks import stream_of
-from asteer_core.model.edits import tabulate
+from asteer_core.model.edits import Place, tabulate
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.preparation import Prepared
+from asteer_core.model.sites import attach
 
 NEVER = 2**31 - 1
 """A position, or a step, that no row reaches."""
@@ -46,7 +47,7 @@ class PackedTally:
 
 
 class PackedSteering:
-    """Hooks on the model and on the blocks that some configuration edits, for the length of a `with` statement.
+    """Hooks on the model and at the places that some configuration edits, for the length of a `with` statement.
 
     `guarded`: attention looks at all rows at once and hides the others by a mask, so that a NaN of one row would reach them all
     (0 * NaN is NaN). Values that are not finite are then replaced by zeros after every block, and the row is marked.
@@ -54,16 +55,17 @@ class PackedSteering:
 
     def __init__(self, model: LanguageModel, rows: Prepared, tally: PackedTally, *, guarded: bool) -> None:
         self._model, self._tally, self._guarded = model, tally, guarded
-        self._tables = tabulate(rows.interventions, model.d_model)
+        self._tables = tabulate(rows.interventions)
         self._handles: list[Any] = []
         self._number = self._row = self._step = self._reached = torch.zeros(0, dtype=torch.long)
 
     def __enter__(self) -> Self:
-        self._model.check_blocks(self._tables)
+        self._model.check_blocks(block for block, _ in self._tables)
         module = self._model.module
         self._handles = [module.register_forward_pre_hook(self._locate, with_kwargs=True), module.register_forward_hook(self._count)]
-        for block in range(self._model.n_blocks) if self._guarded else self._tables:
-            self._handles.append(self._model.blocks[block].register_forward_hook(self._hook(block)))
+        outputs: list[Place] = [(block, "block_output") for block in range(self._model.n_blocks)] if self._guarded else []
+        for place in dict.fromkeys((*outputs, *self._tables)):
+            self._handles.append(attach(self._model, *place, self._rewrite(place)))
         for tables in self._tables.values():
             tables.to(self._model.device)
         return self
@@ -89,31 +91,33 @@ class PackedSteering:
     def _count(self, _module: Any, _args: Any, _output: Any) -> None:
         self._tally.tokens.index_add_(0, self._row, self._reached.long())
 
-    def _hook(self, block: int) -> Any:
-        def rewrite(_module: Any, _args: Any, output: Any) -> Any:
-            hidden = stream_of(output)
-            if hidden is None or hidden.shape[0] != 1:
-                shape = type(output).__name__ if hidden is None else tuple(hidden.shape)
-                raise ModelError(f"{self._model.name}: block {block} gave {shape}; expected one packed sequence [1, token, d_model]")
-            edited = self._edit(block, hidden[0])[None]
-            return (edited, *output[1:]) if isinstance(output, tuple | list) else edited
+    def _rewrite(self, place: Place) -> Callable[[torch.Tensor], torch.Tensor]:
+        def rewrite(hidden: torch.Tensor) -> torch.Tensor:
+            if hidden.dim() != 3 or hidden.shape[0] != 1:
+                raise ModelError(
+                    f"{self._model.name}: block {place[0]} gave {tuple(hidden.shape)}; expected one packed sequence [1, token, width]"
+                )
+            edited = self._edit(place, hidden[0])
+            return (self._guard(edited) if self._guarded and place[1] == "block_output" else edited)[None]
 
         return rewrite
 
-    def _edit(self, block: int, hidden: torch.Tensor) -> torch.Tensor:
-        if block in self._tables:
-            tables = self._tables[block]
-            entry = tables.entry_of[self._number]
-            before, touched = hidden.float(), entry > 0
-            after = tables.apply(before[:, None], entry)[:, 0].to(hidden.dtype)
-            hidden = torch.where(touched[:, None], after, hidden)
-            moved = torch.linalg.vector_norm(hidden.float() - before, dim=-1)
-            size = torch.linalg.vector_norm(before, dim=-1)
-            self._tally.displacement.index_add_(0, self._row, torch.where(touched & (size > 0), moved / size, 0.0))
-            self._tally.edits.index_add_(0, self._row, touched.float())
-            self._reached = self._reached | touched
-        if self._guarded:
-            sound = torch.isfinite(hidden).all(-1)
-            self._tally.broken.scatter_reduce_(0, self._row, torch.where(sound, NEVER, self._step), "amin")
-            hidden = torch.where(sound[:, None], hidden, 0.0)
+    def _edit(self, place: Place, hidden: torch.Tensor) -> torch.Tensor:
+        if place not in self._tables:
+            return hidden
+        tables = self._tables[place]
+        entry = tables.entry_of[self._number]
+        before, touched = hidden.float(), entry > 0
+        after = tables.apply(before[:, None], entry)[:, 0].to(hidden.dtype)
+        hidden = torch.where(touched[:, None], after, hidden)
+        moved = torch.linalg.vector_norm(hidden.float() - before, dim=-1)
+        size = torch.linalg.vector_norm(before, dim=-1)
+        self._tally.displacement.index_add_(0, self._row, torch.where(touched & (size > 0), moved / size, 0.0))
+        self._tally.edits.index_add_(0, self._row, touched.float())
+        self._reached = self._reached | touched
         return hidden
+
+    def _guard(self, hidden: torch.Tensor) -> torch.Tensor:
+        sound = torch.isfinite(hidden).all(-1)
+        self._tally.broken.scatter_reduce_(0, self._row, torch.where(sound, NEVER, self._step), "amin")
+        return torch.where(sound[:, None], hidden, 0.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asteer_core.errors import ModelError, unknown_name
-from asteer_core.model.activations import pooled
+from asteer_core.model.activations import after_bos, pooled
 from asteer_core.model.edits import check_interventions, is_off
 from asteer_core.model.loading import LanguageModel
 from asteer_core.types import GenerationRequest, Intervention, Sampling
@@ -54,7 +54,7 @@ def prepare(
     _check_requests(requests, interventions)
     names = list(dict.fromkeys(request.intervention for request in requests))
     used = {name: interventions[name] for name in names}
-    check_interventions(used, model.d_model, model.n_blocks, model.name)
+    check_interventions(used, model)
     prompts = model.prompter.encode([request.prompt for request in requests], [request.system for request in requests])
     for request, ids in zip(requests, prompts, strict=True):
         if not ids:
@@ -110,15 +110,8 @@ def _close_gates(model: LanguageModel, prepared: Prepared) -> None:
             continue
         groups, first = np.unique(prepared.group[rows], return_index=True)
         prompts = [prepared.prompts[row] for row in rows[first]]
-        means = pooled(model, prompts, [_after_bos(model, ids) for ids in prompts], [gate.block])[gate.block].astype(np.float64)
+        means = pooled(model, prompts, [after_bos(model, ids) for ids in prompts], [gate.block])[gate.block].astype(np.float64)
         condition = gate.condition.astype(np.float64)
         cosine = means @ condition / (np.linalg.norm(means, axis=1) * np.linalg.norm(condition))
         closed = groups[~(cosine > gate.threshold)]
         prepared.number[rows[np.isin(prepared.group[rows], closed)]] = 0
-
-
-def _after_bos(model: LanguageModel, ids: list[int]) -> np.ndarray:
-    first = model.prompter.leading_bos(ids) if len(ids) > 1 else 0
-    weights = np.zeros(len(ids))
-    weights[first:] = 1.0 / (len(ids) - first)
-    return weights

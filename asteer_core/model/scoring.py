@@ -69,7 +69,7 @@ def mean_kl(
     Raises:
         ModelError: the intervention does not fit the model, or no response has a token.
     """
-    check_interventions({"probe": intervention}, model.d_model, model.n_blocks, model.name)
+    check_interventions({"probe": intervention}, model)
     pairs = [pair for pair in _fitted(model, _pairs(model, prompts, responses, systems)) if len(pair.ids) > pair.start]
     if not pairs:
         raise ModelError(f"{model.name}: the probe set has no response tokens, so KL(steered || unsteered) is undefined")

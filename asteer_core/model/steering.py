@@ -1,20 +1,19 @@
-"""The hooks: rewriting block outputs row by row while a model runs, and counting what was really steered.
+"""The hooks: rewriting activations row by row while a model runs, and counting what was really steered.
 
 What does not belong here: the algebra of edits (`edits.py`), batching (`engine.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
-from asteer_core.errors import ModelError
-from asteer_core.model.blocks import stream_of
-from asteer_core.model.edits import BlockTables, tabulate
+from asteer_core.model.edits import Place, PlaceTables, tabulate
 from asteer_core.model.loading import LanguageModel
+from asteer_core.model.sites import attach
 from asteer_core.types import Intervention
 
 
@@ -42,7 +41,7 @@ class Tally:
 
 
 class Steering:
-    """Hooks on the blocks that some configuration edits, for the length of a `with` statement.
+    """Hooks at the places that some configuration edits, for the length of a `with` statement.
 
     Between `steer` and `release`, every forward pass applies configuration `numbers[row]` (0: none) to row `row`, at the tokens named
     by `where`. Rows and tokens that are not named keep their bits. The hooks are gone when the `with` statement ends, whatever happens.
@@ -50,13 +49,13 @@ class Steering:
 
     def __init__(self, model: LanguageModel, interventions: Sequence[Intervention]) -> None:
         self._model = model
-        self._tables = tabulate(interventions, model.d_model)
+        self._tables = tabulate(interventions)
         self._touches = torch.zeros(len(interventions) + 1, dtype=torch.bool)
         for tables in self._tables.values():
             self._touches |= tables.entry_of > 0
-        self._placed: set[int] = set()
+        self._placed: set[Place] = set()
         self._handles: list[Any] = []
-        self._entries: dict[int, torch.Tensor] = {}
+        self._entries: dict[Place, torch.Tensor] = {}
         self._where: torch.Tensor | None = None
         self._tally: Tally | None = None
         self._reached: torch.Tensor | None = None
@@ -67,9 +66,9 @@ class Steering:
         return self._touches
 
     def __enter__(self) -> Self:
-        self._model.check_blocks(self._tables)
-        for block in self._tables:
-            self._handles.append(self._model.blocks[block].register_forward_hook(self._hook(block)))
+        self._model.check_blocks(block for block, _ in self._tables)
+        for place in self._tables:
+            self._handles.append(attach(self._model, *place, self._rewrite(place)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -81,10 +80,10 @@ class Steering:
         """Set which configuration acts on which row of the coming passes; `numbers` int64 [row]."""
         here = numbers.cpu()
         self._entries = {}
-        for block, tables in self._tables.items():
+        for place, tables in self._tables.items():
             entry = tables.entry_of.to(here.device)[here]
             if bool((entry > 0).any()):
-                self._entries[block] = entry
+                self._entries[place] = entry
 
     def steer(self, where: torch.Tensor | None, tally: Tally) -> None:
         """Switch the chosen edits on at the tokens named by `where` (bool [row, token]; None: every token), counting into `tally`."""
@@ -96,24 +95,20 @@ class Steering:
             self._tally.tokens += self._reached.sum(1)
         self._tally = self._reached = None
 
-    def _hook(self, block: int) -> Any:
-        def rewrite(_module: Any, _args: Any, output: Any) -> Any:
-            entry = self._entries.get(block)
+    def _rewrite(self, place: Place) -> Callable[[torch.Tensor], torch.Tensor | None]:
+        def rewrite(hidden: torch.Tensor) -> torch.Tensor | None:
+            entry = self._entries.get(place)
             if self._tally is None or entry is None:
                 return None
-            hidden = stream_of(output)
-            if hidden is None:
-                raise ModelError(f"{self._model.name}: block {block} gave {type(output).__name__}; expected hidden states first")
-            if block not in self._placed:
-                self._tables[block].to(hidden.device)
-                self._placed.add(block)
-            entry = self._entries[block] = entry.to(hidden.device)
-            edited = self._edit(self._tables[block], hidden, entry, self._tally)
-            return (edited, *output[1:]) if isinstance(output, tuple | list) else edited
+            if place not in self._placed:
+                self._tables[place].to(hidden.device)
+                self._placed.add(place)
+            entry = self._entries[place] = entry.to(hidden.device)
+            return self._edit(self._tables[place], hidden, entry, self._tally)
 
         return rewrite
 
-    def _edit(self, tables: BlockTables, hidden: torch.Tensor, entry: torch.Tensor, tally: Tally) -> torch.Tensor:
+    def _edit(self, tables: PlaceTables, hidden: torch.Tensor, entry: torch.Tensor, tally: Tally) -> torch.Tensor:
         before = hidden.float()
         after = tables.apply(before, entry).to(hidden.dtype)
         touched = (entry > 0)[:, None].expand(hidden.shape[:2])

@@ -39,14 +39,15 @@ def by_hand(h: np.ndarray, edit: Edit) -> np.ndarray:
 def test_tables_do_to_each_row_what_its_own_configuration_says(seed):
     rng = np.random.default_rng(seed)
     interventions = [Intervention(tuple(random_edit(rng, int(rng.integers(2))) for _ in range(rng.integers(1, 4)))) for _ in range(5)]
-    tables = tabulate(interventions, WIDTH)
+    tables = tabulate(interventions)
     numbers = rng.integers(0, 6, size=20)
     hidden = rng.normal(size=(20, 3, WIDTH)).astype(np.float32)
     for block in range(2):
-        if block not in tables:
+        if (block, "block_output") not in tables:
             continue
-        entry = tables[block].entry_of[torch.from_numpy(numbers)]
-        found = tables[block].apply(torch.from_numpy(hidden), entry).numpy()
+        table = tables[block, "block_output"]
+        entry = table.entry_of[torch.from_numpy(numbers)]
+        found = table.apply(torch.from_numpy(hidden), entry).numpy()
         for row, number in enumerate(numbers):
             expected = hidden[row].astype(np.float64)
             for edit in interventions[number - 1].edits if number else ():
@@ -59,7 +60,7 @@ def test_rotation_keeps_norms_and_reaches_the_first_axis():
     rng = np.random.default_rng(0)
     b1, b2 = np.linalg.qr(rng.normal(size=(WIDTH, 2)))[0].astype(np.float32).T
     hidden = torch.from_numpy(rng.normal(size=(1, 50, WIDTH)).astype(np.float32))
-    table = tabulate([Intervention((Rotate(0, b1, b2, 1.0),))], WIDTH)[0]
+    table = tabulate([Intervention((Rotate(0, b1, b2, 1.0),))])[0, "block_output"]
     edited = table.apply(hidden, torch.tensor([1]))
     torch.testing.assert_close(edited.norm(dim=-1), hidden.norm(dim=-1))
     assert (edited @ torch.from_numpy(b2)).abs().max() < 1e-5
