@@ -63,7 +63,7 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
     try:
         header = json.loads(metadata[ENTRY])
         found = header["kind"], header["version"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: this file does not hold {kind} (no valid {ENTRY!r} entry in its header)") from error
     if found[0] != kind:
         raise StoreError(f"{path}: this file does not hold {kind} but {found[0]}")

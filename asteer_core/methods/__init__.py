@@ -2,7 +2,7 @@
 
 from asteer_core.methods._base import AdditiveMethod, Fit, Method
 from asteer_core.methods._registry import METHODS
-from asteer_core.methods.artifacts import load_vectors, save_vectors
 from asteer_core.methods.fitting import fit_vector
+from asteer_core.vector_files import load_vectors, save_vectors
 
 __all__ = ["METHODS", "AdditiveMethod", "Fit", "Method", "fit_vector", "load_vectors", "save_vectors"]

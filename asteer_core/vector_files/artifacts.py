@@ -57,8 +57,10 @@ def load_vectors(path: Path | str, width: int | None = None) -> dict[int, Steeri
     header, tensors = read_tensors(path, KIND, VERSION)
     try:
         vectors = [_vector(header, facts, tensors) for facts in header["vectors"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: the header does not match the tensors ({error!r}); delete the file and fit the vectors again") from error
+    if not vectors:
+        raise StoreError(f"{path}: the file names no vector; delete it and fit the vectors again")
     for vector in vectors:
         _check(path, vector, width=width if width is not None else vectors[0].direction.shape[0])
     return {vector.block: vector for vector in vectors}
@@ -83,22 +85,36 @@ def _tensors(vector: SteeringVector) -> dict[str, np.ndarray]:
 
 def _vector(header: Mapping[str, Any], facts: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> SteeringVector:
     prefix = f"block.{facts['block']}"
+    if not all(isinstance(header[name], str) for name in ("concept", "model", "method")):
+        raise ValueError("concept, model and method are not text")
+    if not isinstance(facts["metadata"], dict) or isinstance(facts["block"], bool) or not isinstance(facts["block"], int):
+        raise ValueError("block is not a number or metadata not a mapping")
     return SteeringVector(
         concept=header["concept"],
         model=header["model"],
         method=header["method"],
-        block=int(facts["block"]),
+        block=facts["block"],
         direction=tensors[f"{prefix}.direction"],
         scale=float(facts["scale"]),
-        separation=facts["separation"],
-        cosine_to_mean_difference=facts["cosine_to_mean_difference"],
+        separation=_optional(facts["separation"]),
+        cosine_to_mean_difference=_optional(facts["cosine_to_mean_difference"]),
         extras={name: tensors[f"{prefix}.extras.{name}"] for name in facts["extras"]},
-        metadata=dict(facts["metadata"]),
+        metadata=facts["metadata"],
     )
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _check(path: Path, vector: SteeringVector, width: int) -> None:
     where = f"{path}, block {vector.block}"
+    if vector.block < 0:
+        raise StoreError(f"{where}: blocks count from 0")
+    for name, low in (("separation", 0.0), ("cosine_to_mean_difference", -1.0)):
+        value = getattr(vector, name)
+        if value is not None and not low - UNIT_TOLERANCE <= value <= 1 + UNIT_TOLERANCE:
+            raise StoreError(f"{where}: {name} is {value}, expected {low:g} to 1 or none")
     for name, array in {"direction": vector.direction, **vector.extras}.items():
         if array.dtype != np.float32 or array.ndim != 1:
             raise StoreError(f"{where}: {name} is {array.dtype} of shape {array.shape}; expected float32 [d_model]")
@@ -106,9 +122,9 @@ def _check(path: Path, vector: SteeringVector, width: int) -> None:
             raise StoreError(f"{where}: {name} has width {len(array)}, expected {width}; the vector belongs to another model")
         if not np.isfinite(array).all():
             raise StoreError(f"{where}: {name} holds NaN or infinity; fit the vectors again")
-    if abs(float(np.linalg.norm(vector.direction)) - 1) > UNIT_TOLERANCE:
-        raise StoreError(
-            f"{where}: direction has norm {np.linalg.norm(vector.direction):.4g}, expected 1; normalise it and put its size in scale"
-        )
+    # In float64: the square of a large float32 overflows.
+    norm = float(np.linalg.norm(vector.direction.astype(np.float64)))
+    if abs(norm - 1) > UNIT_TOLERANCE:
+        raise StoreError(f"{where}: direction has norm {norm:.4g}, expected 1; normalise it and put its size in scale")
     if not (np.isfinite(vector.scale) and vector.scale > 0):
         raise StoreError(f"{where}: scale {vector.scale} is not above 0; it is the median residual norm of the block")
