@@ -1,65 +1,60 @@
 """A concept as one validated object: definition, prompting templates, and the frames of its four data files."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asteer_core.concepts.card import Card, Template, read_card
+from asteer_core.concepts.real import real_fingerprint, real_rows
 from asteer_core.concepts.rows import JUDGE, PAIRS, PROMPTS, REAL, read_rows
+from asteer_core.datasets import DatasetSpec, resolve
 from asteer_core.errors import ConfigError, DataError, unknown_name
 from asteer_core.paths import concept_roots, data_root, home
 from asteer_core.types import check_name
 
-FILES = ("concept.yaml", PAIRS.name, PROMPTS.name, JUDGE.name, REAL.name)
-_NEEDED = {"detector_positives": (1,), "detector_negatives": (0,), "validation": (0, 1), "test": (0, 1)}
-
-
-class Template(BaseModel):
-    """One system prompt of the prompting baseline."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    id: str
-    level: Literal["mild", "strong"]
-    system: str = Field(min_length=1)
-
-
-class Examples(BaseModel):
-    """Texts that show where the line runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    violating: tuple[str, ...] = ()
-    near_miss: tuple[str, ...] = ()
-
-
-class Card(BaseModel):
-    """The contents of `concept.yaml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
-    title: str
-    h: Literal["harmless", "honest", "helpful"]
-    definition: str
-    rubric: str
-    examples: Examples = Examples()
-    templates: tuple[Template, ...] = Field(min_length=1)
+FILES = (PAIRS.name, PROMPTS.name, JUDGE.name, REAL.name)
 
 
 @dataclass(frozen=True)
 class Concept:
-    """A concept and its data. Frames: see `asteer_core.concepts.rows`. `fingerprint` changes with any byte of any file."""
+    """A concept and its data. Frames: see `asteer_core.concepts.rows`.
+
+    `own` holds the rows of `real.jsonl`, `datasets` what else is real; `real` is both. `fingerprint` changes with any file of the
+    folder, and not with the data sets: another test set makes detectors stale, not corpora.
+    """
 
     card: Card
     folder: Path
     pairs: pl.DataFrame
     prompts: pl.DataFrame
     judge: pl.DataFrame
-    real: pl.DataFrame
+    own: pl.DataFrame
+    datasets: tuple[DatasetSpec, ...]
+    cache: Path
     fingerprint: str
+
+    @cached_property
+    def real(self) -> pl.DataFrame:
+        """The real labelled replies: rows of `real.jsonl` and of every data set, told apart by `source`; read on first use.
+
+        Raises:
+            DataError: a data set cannot be read, or a needed split has no rows of some label.
+        """
+        return real_rows(self.folder, self.own, self.datasets, self.cache)
+
+    @cached_property
+    def real_fingerprint(self) -> str:
+        """Hash of everything `real` comes from.
+
+        Raises:
+            DataError: a file of a data set is missing or is not the one described.
+        """
+        return real_fingerprint(self.fingerprint, self.datasets)
 
     @property
     def name(self) -> str:
@@ -81,8 +76,13 @@ def list_concepts(root: Roots = None) -> list[str]:
     return sorted({path.parent.name for folder in _roots(root) for path in folder.glob("*/concept.yaml")})
 
 
-def load_concept(name: str, root: Roots = None) -> Concept:
-    """Return the concept `name` (a folder under one of the roots, or a path to a folder), read and validated.
+def load_concept(name: str, root: Roots = None, cache: Path | None = None) -> Concept:
+    """Return the concept `name` (a folder under one of the roots, or a path to a folder), validated; data sets are read on first use.
+
+    Args:
+        name: name or folder.
+        root: where concepts are looked for.
+        cache: folder where data sets are kept once read; default `cache/datasets` under `ASTEER_HOME`.
 
     Raises:
         ConfigError: no concept of that name (the nearest is suggested), or two of it.
@@ -91,16 +91,30 @@ def load_concept(name: str, root: Roots = None) -> Concept:
     folder = Path(name) if "/" in name else _find(check_name("concept", name), root)
     if not (folder / "concept.yaml").is_file():
         raise unknown_name("concept", name, list_concepts(root))
-    card = _read_card(folder / "concept.yaml")
+    card = read_card(folder / "concept.yaml")
     if card.name != folder.name:
         raise DataError(f"{folder / 'concept.yaml'}: name {card.name!r} differs from its folder {folder.name!r}; make them the same")
-    frames = {schema.name: read_rows(folder / schema.name, schema) for schema in (PAIRS, PROMPTS, JUDGE, REAL)}
+    datasets = tuple(resolve(entry, f"{folder / 'concept.yaml'}: real[{number}]", folder) for number, entry in enumerate(card.real))
+    frames = {schema.name: read_rows(folder / schema.name, schema) for schema in (PAIRS, PROMPTS, JUDGE)}
+    # With data sets of its own a concept needs no file of real text.
+    own_file = folder / REAL.name
+    frames[REAL.name] = pl.DataFrame(schema=REAL.columns) if datasets and not own_file.exists() else read_rows(own_file, REAL)
     _refuse_crossing_groups(folder, frames)
     _refuse_missing_classes(folder, frames)
-    digest = hashlib.sha256()
+    concept = Concept(
+        card, folder, *frames.values(), datasets=datasets, cache=cache or home() / "cache" / "datasets", fingerprint=_digest(card, folder)
+    )
+    if not datasets:
+        _ = concept.real
+    return concept
+
+
+def _digest(card: Card, folder: Path) -> str:
+    digest = hashlib.sha256(json.dumps(card.model_dump(mode="json", exclude={"real"}), sort_keys=True).encode())
     for file in FILES:
-        digest.update(file.encode() + (folder / file).read_bytes())
-    return Concept(card, folder, *frames.values(), fingerprint=digest.hexdigest()[:16])
+        path = folder / file
+        digest.update(file.encode() + (path.read_bytes() if path.exists() else b""))
+    return digest.hexdigest()[:16]
 
 
 def _roots(root: Roots) -> Sequence[Path]:
@@ -114,25 +128,6 @@ def _find(name: str, root: Roots) -> Path:
     if len(found) > 1:
         raise ConfigError(f"concept {name!r} stands in {' and in '.join(str(path) for path in found)}; rename one (folder and `name:`)")
     return found[0] if found else _roots(root)[0] / name
-
-
-def _read_card(path: Path) -> Card:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-        card = Card.model_validate(value)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML: {error}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; save the file as UTF-8") from None
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
-        raise DataError(f"{path}: {faults}") from None
-    check_name("concept", card.name)
-    ids = [check_name("template", template.id) for template in card.templates]
-    repeated = sorted({name for name in ids if ids.count(name) > 1})
-    if repeated:
-        raise DataError(f"{path}: template id {repeated[0]!r} stands twice; ids must be unique")
-    return card
 
 
 def _refuse_crossing_groups(folder: Path, frames: dict[str, pl.DataFrame]) -> None:
@@ -150,13 +145,7 @@ def _refuse_crossing_groups(folder: Path, frames: dict[str, pl.DataFrame]) -> No
 
 
 def _refuse_missing_classes(folder: Path, frames: dict[str, pl.DataFrame]) -> None:
-    real, judge = frames[REAL.name], frames[JUDGE.name]
-    for split, labels in _NEEDED.items():
-        for label in labels:
-            if real.filter((pl.col("split") == split) & (pl.col("label") == label)).is_empty():
-                raise DataError(
-                    f"{folder / REAL.name}: split {split!r} has no row with label {label}; detectors cannot be trained or tested without"
-                )
+    judge = frames[JUDGE.name]
     if judge["label"].n_unique() < 2:
         raise DataError(f"{folder / JUDGE.name}: all labels are {judge['label'][0]}; the judge needs violating and compliant rows")
     for split in PAIRS.splits:

@@ -41,7 +41,7 @@ class Instruments:
 
     def concept(self, name: str) -> Concept:
         """Return a concept by name, or by the path of its folder."""
-        return load_concept(name, paths.concept_roots(self.home, self.data_root))
+        return load_concept(name, paths.concept_roots(self.home, self.data_root), self.home / "cache" / "datasets")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""

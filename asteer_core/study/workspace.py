@@ -83,7 +83,7 @@ class Workspace:
     def concept(self, name: str) -> Concept:
         """Return a concept, read and validated once, with enough generation prompts for the study."""
         if name not in self._concepts:
-            concept = load_concept(name, paths.concept_roots(self.home, self.data_root))
+            concept = load_concept(name, paths.concept_roots(self.home, self.data_root), self.home / "cache" / "datasets")
             if concept.prompts.height < self.study.size.prompts:
                 raise ConfigError(
                     f"study {self.study.name!r} asks for {self.study.size.prompts} prompts, but concept {name!r} has "

@@ -18,7 +18,10 @@ def split_leaks(ws: Workspace) -> Finding:
     for name in ws.plan.concepts:
         concept = ws.concept(name)
         frames = (concept.pairs, concept.prompts, concept.judge, concept.real)
-        groups = pl.concat([frame.select("group", "split") for frame in frames]).group_by("group").agg(pl.col("split").unique().sort())
+        # Violating and compliant replies to one prompt may both train a detector.
+        split = pl.col("split").str.replace("^detector_.*", "detector_training")
+        rows = pl.concat([frame.select("group", split=split) for frame in frames])
+        groups = rows.group_by("group").agg(pl.col("split").unique().sort())
         finding.seen += groups.height
         crossing = groups.filter(pl.col("split").list.len() > 1).sort("group")
         finding.problems += [f"{name}: group {group} stands in {', '.join(splits)}" for group, splits in crossing.rows()]

@@ -72,7 +72,7 @@ def trial_of(ws: Workspace, concept: str, stage: str) -> Trial:
 
 
 def _key(ws: Workspace, concept: str, key: str | None) -> str:
-    inputs = [upstream(ws, "responses", concept, key), ws.concept(concept).fingerprint]
+    inputs = [upstream(ws, "responses", concept, key), ws.concept(concept).real_fingerprint]
     if ":" in str(key):
         inputs.append(upstream(ws, "detector_metrics", concept, str(key).split(":")[0]))
     return fingerprint(["detectors", VERSION, DRAWN_SHARE, str(ws.study.detectors), ws.study.seed, *inputs])

@@ -26,6 +26,8 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
     for concept, key in partitions:
         try:
             pairs = ws.concept(concept).pairs
+            # A data set that cannot be read stops its concept here, before hours of generation, and no other.
+            _ = ws.concept(concept).real
         except AsteerError as error:
             failures.add(concept, key, error)
             continue

@@ -1,0 +1,66 @@
+"""The card of a concept, `concept.yaml`: definition, rubric, examples, prompting templates, and the real data sets it names."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from asteer_core.errors import DataError
+from asteer_core.types import check_name
+
+
+class Template(BaseModel):
+    """One system prompt of the prompting baseline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    level: Literal["mild", "strong"]
+    system: str = Field(min_length=1)
+
+
+class Examples(BaseModel):
+    """Texts that show where the line runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    violating: tuple[str, ...] = ()
+    near_miss: tuple[str, ...] = ()
+
+
+class Card(BaseModel):
+    """The contents of `concept.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    title: str
+    h: Literal["harmless", "honest", "helpful"]
+    definition: str
+    rubric: str
+    examples: Examples = Examples()
+    templates: tuple[Template, ...] = Field(min_length=1)
+    real: tuple[Any, ...] = ()
+    """Real data sets beside `real.jsonl`: names of recipes, recipes with overrides, or descriptions (`asteer_core.datasets`)."""
+
+
+def read_card(path: Path) -> Card:
+    """Return the validated contents of `concept.yaml`.
+
+    Raises:
+        DataError: not UTF-8, not YAML, an unknown key, a wrong value, or a template id twice.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        card = Card.model_validate(value)
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8; save the file as UTF-8") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
+        raise DataError(f"{path}: {faults}") from None
+    check_name("concept", card.name)
+    ids = [check_name("template", template.id) for template in card.templates]
+    repeated = sorted({name for name in ids if ids.count(name) > 1})
+    if repeated:
+        raise DataError(f"{path}: template id {repeated[0]!r} stands twice; ids must be unique")
+    return card
