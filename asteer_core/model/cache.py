@@ -13,24 +13,29 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
+from asteer_core.model.attention import is_used
 from asteer_core.model.loading import LanguageModel
 
-_ROOM = 32
-"""Columns allocated beyond what is needed, so that a step rarely copies the cache."""
+_ROOM = 16
+"""Buffers have a multiple of so many columns, so that a step rarely copies the cache."""
 
 
 class _AlignedLayer(CacheLayerMixin):
-    """Keys and values of one layer in a buffer [row, head, column, head_dim] of which the first `length` columns are in use."""
+    """Keys and values of one layer in a buffer [row, head, column, head_dim] of which the first `length` columns are in use.
+
+    `whole`: attention sees the whole buffer, which is contiguous, and the mask hides the columns not in use.
+    """
 
     is_sliding = False
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool) -> None:
         super().__init__()
         self.length = 0
+        self.whole = whole
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Allocate buffers that fit the given states."""
-        self.keys, self.values = _buffer(key_states, self.length + _ROOM), _buffer(value_states, self.length + _ROOM)
+        self.keys, self.values = (_buffer(item, self.length).zero_() for item in (key_states, value_states))
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,11 +45,15 @@ class _AlignedLayer(CacheLayerMixin):
         keys[:, :, self.length : end] = key_states
         values[:, :, self.length : end] = value_states
         self.keys, self.values, self.length, self.is_initialized = keys, values, end, True
-        return keys[:, :, :end], values[:, :, :end]
+        return (keys, values) if self.whole else (keys[:, :, :end], values[:, :, :end])
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return the number of columns after the next pass, and the first column (always 0)."""
-        return self.length + query_length, 0
+        return self.width_after(query_length), 0
+
+    def width_after(self, tokens: int) -> int:
+        """Return how many columns attention sees in a pass over so many new tokens."""
+        return _roomy(self.length + tokens) if self.whole else self.length + tokens
 
     def get_seq_length(self) -> int:
         """Return the number of columns in use."""
@@ -60,13 +69,18 @@ class AlignedCache:
 
     refillable = True
 
-    def __init__(self, layers: int) -> None:
-        self.cache: Cache = Cache(layers=[_AlignedLayer() for _ in range(layers)])
+    def __init__(self, layers: int, whole: bool = False) -> None:
+        self.cache: Cache = Cache(layers=[_AlignedLayer(whole) for _ in range(layers)])
 
     @property
     def length(self) -> int:
         """The number of columns in use."""
         return self.cache.layers[0].length  # type: ignore[union-attr]
+
+    @property
+    def width(self) -> int:
+        """How many columns attention sees in the next step."""
+        return self.cache.layers[0].width_after(1)  # type: ignore[union-attr]
 
     @staticmethod
     def prefill_cache(_model: LanguageModel) -> Cache:
@@ -133,26 +147,31 @@ def cache_for(model: LanguageModel) -> AlignedCache | NativeCache:
         return NativeCache()
     chunked = "chunked_attention" in (getattr(model.config, "layer_types", None) or ())
     plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in kinds.layers)
-    return AlignedCache(len(kinds.layers)) if plain and not chunked and "position_ids" in model.takes else NativeCache()
+    return AlignedCache(len(kinds.layers), is_used(model)) if plain and not chunked and "position_ids" in model.takes else NativeCache()
 
 
-def _buffer(like: torch.Tensor, columns: int) -> torch.Tensor:
-    # Zeros, not empty memory: a masked column has weight 0, and 0 * NaN is NaN.
-    return like.new_zeros(like.shape[0], like.shape[1], columns, like.shape[3])
+def _roomy(columns: int) -> int:
+    return -(-columns // _ROOM) * _ROOM
+
+
+def _buffer(like: torch.Tensor, columns: int, rows: int | None = None) -> torch.Tensor:
+    buffer = like.new_empty(like.shape[0] if rows is None else rows, like.shape[1], _roomy(columns), like.shape[3])
+    # Zeros, not empty memory, wherever the caller does not write: a masked column has weight 0, and 0 * NaN is NaN.
+    buffer[:, :, columns:] = 0
+    return buffer
 
 
 def _fitting(buffer: torch.Tensor | None, states: torch.Tensor, used: int, end: int) -> torch.Tensor:
     """Return a buffer with at least `end` columns: the given one, or a larger copy of what is used of it."""
     if buffer is not None and end <= buffer.shape[2]:
         return buffer
-    larger = _buffer(states, end + _ROOM)
-    if buffer is not None:
-        larger[:, :, :used] = buffer[:, :, :used]
+    larger = _buffer(states, end)
+    larger[:, :, :used] = 0 if buffer is None else buffer[:, :, :used]
     return larger
 
 
 def _cut(buffer: torch.Tensor, rows: torch.Tensor, first: int, end: int) -> torch.Tensor:
-    kept = buffer.new_zeros(len(rows), buffer.shape[1], end - first + _ROOM, buffer.shape[3])
+    kept = _buffer(buffer, end - first, len(rows))
     kept[:, :, : end - first] = buffer[rows, :, first:end]
     return kept
 
@@ -168,9 +187,9 @@ def _stacked(before: torch.Tensor | None, after: torch.Tensor | None, used: int,
     if like is None:
         raise ValueError("nothing to stack")
     old = 0 if before is None else before.shape[0]
-    buffer = like.new_zeros(old + rows, like.shape[1], columns + _ROOM, like.shape[3])
+    buffer = _buffer(like, columns, old + rows)
     if before is not None:
+        buffer[:old, :, : columns - used] = 0
         buffer[:old, :, columns - used : columns] = before[:, :, :used]
-    if after is not None:
-        buffer[old:, :, :columns] = after
+    buffer[old:, :, :columns] = 0 if after is None else after
     return buffer

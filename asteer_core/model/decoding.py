@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 import numpy as np
 import torch
 
-from asteer_core.model.cache import cache_for
+from asteer_core.model.cache import NativeCache, cache_for
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.preparation import Prepared
 from asteer_core.model.rows import FinishReason, GeneratedRow
@@ -157,11 +157,13 @@ class Decoder:
     def _advance(self) -> dict[int, FinishReason]:
         """Read one token per row, draw the next, and return the rows that ended, with the reason."""
         self.length += 1
-        width = int(self.length.max()) if not self.cache.refillable else self.cache.length + 1  # type: ignore[union-attr]
+        end = int(self.length.max()) if isinstance(self.cache, NativeCache) else self.cache.length + 1
+        width = end if isinstance(self.cache, NativeCache) else self.cache.width
         length = torch.from_numpy(self.length).to(self.device)
         mask = None
         if self.length.min() < width:
-            mask = torch.arange(width, device=self.device)[None, :] >= (width - length)[:, None]
+            column = torch.arange(width, device=self.device)[None, :]
+            mask = (column >= (end - length)[:, None]) & (column < end)
         positions = length - 1
         if self.model.context_length is not None:
             # Finished rows run along until they are dropped, and may not leave the table of positions.

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from asteer_core.errors import unknown_name
+from asteer_core.model.attention import one_query_attention
 from asteer_core.model.decoding import Decoder
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.preparation import Prepared
@@ -47,5 +48,5 @@ def running(name: str, model: LanguageModel, rows: Prepared, sampling: Sampling)
 
         yield lambda capacity, waiting: ContinuousDecoder(model, rows, sampling, capacity).run(waiting)
     else:
-        with Steering(model, rows.interventions) as steering:
+        with one_query_attention(model), Steering(model, rows.interventions) as steering:
             yield lambda capacity, waiting: Decoder(model, rows, sampling, steering, capacity).run(waiting)
