@@ -5,6 +5,7 @@ Models and the encoder are loaded on first use, so planning or adopting stored r
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +51,7 @@ class Workspace:
         self.home = home or paths.home()
         self.data_root = data_root or paths.data_root()
         self.progress = progress
+        self.run_id = uuid.uuid4().hex[:12]
         self.store = Store(self.home / "studies" / study.name)
         self._concepts: dict[str, Concept] = {}
         self._models: dict[str, LanguageModel] = {}

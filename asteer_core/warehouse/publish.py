@@ -12,15 +12,25 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from asteer_core.detectors import Gates
 from asteer_core.errors import StoreError
 from asteer_core.types import check_name
-from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, tables
-from asteer_core.warehouse.store import UNPARTITIONED, replace_file
+from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, table, tables
+from asteer_core.warehouse.store import replace_file
 
 # A later file uses what an earlier one created.
-_SQL = (
-    "macros", "leaderboard", "metric_auroc_correlation", "beats_prompting", "strength_curves", "narrow_band", "regret", "table_macros",
+SCRIPTS = (
+    "macros", "leaderboard", "baselines", "configurations", "metric_auroc_correlation", "beats_prompting", "strength_curves", "narrow_band",
+    "regret", "audits", "table_macros",
 )  # fmt: skip
+
+_AUDITS = (
+    ("length", "length_auroc", Gates().length, True),
+    ("generator", "generator_auroc", Gates().generator, False),
+    ("duplicates", "duplicate_share", Gates().duplicates, False),
+    ("balance", "positive_share", 1 - Gates().minority, True),
+)
+"""Audit, the column it reads, its gate, and whether the value is folded about .5; a test holds it against `detectors.flags`."""
 
 
 def publish(stores: Mapping[str, Path], path: Path) -> dict[str, int]:
@@ -53,8 +63,10 @@ def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
                     _write_about(connection, roots)
                 elif table.role != "view":
                     rows |= _add(connection, roots, name, table)
-            for script in _SQL:
-                connection.execute(resources.files("asteer_core.warehouse").joinpath("sql", f"{script}.sql").read_text("utf-8"))
+            _write_gates(connection)
+            connection.execute(f"CREATE VIEW partitions AS {_partitions(roots)}")
+            for name in SCRIPTS:
+                connection.execute(script(name))
             for name, table in tables().items():
                 _comment(connection, name, table)
             connection.commit()
@@ -64,6 +76,11 @@ def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
         # A build that failed half way leaves its log, which the rename of the file itself does not cover.
         file.with_name(file.name + ".wal").unlink(missing_ok=True)
     return rows
+
+
+def script(name: str) -> str:
+    """Return the SQL of one file of views or macros."""
+    return resources.files("asteer_core.warehouse").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 def _add(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path], name: str, table: Table) -> dict[str, int]:
@@ -85,9 +102,9 @@ def _sources(root: Path, table: str) -> list[str]:
     if any((root / table).glob("concept=*/*.parquet")):
         pattern = f"{_literal_glob(root / table)}/concept=*/*.parquet"
         found.append(f"read_parquet({quote(pattern)}, union_by_name = true, hive_partitioning = true, hive_types = {{'concept': VARCHAR}})")
-    whole = root / table / f"{UNPARTITIONED}.parquet"
-    if whole.is_file():
-        found.append(f"read_parquet({quote(_literal_glob(whole))}, hive_partitioning = false)")
+    if any((root / table).glob("*.parquet")):
+        pattern = f"{_literal_glob(root / table)}/*.parquet"
+        found.append(f"read_parquet({quote(pattern)}, union_by_name = true, hive_partitioning = false)")
     return found
 
 
@@ -122,6 +139,45 @@ def _write_about(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path
     now = datetime.now(UTC).replace(tzinfo=None)
     for study, root in roots.items():
         connection.execute("INSERT INTO about VALUES (?, ?, ?, ?)", [SCHEMA_VERSION, study, str(root), now])
+
+
+def _write_gates(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = ", ".join(f"({quote(audit)}, {quote(measure)}, CAST({gate!r} AS DOUBLE), {folded})" for audit, measure, gate, folded in _AUDITS)
+    connection.execute(f"CREATE VIEW audit_gates AS SELECT * FROM (VALUES {rows}) AS gates (audit, measure, gate, folded)")
+
+
+def _partitions(roots: Mapping[str, Path]) -> str:
+    """Return the SELECT over the footers of all stored files; nothing is read before somebody asks."""
+    names = [table.name for table in tables().values() if table.role not in ("view", "about")]
+    found = [(study, name, root / name) for study, root in roots.items() for name in names if any((root / name).rglob("*.parquet"))]
+    columns = {column.name: SQL_TYPES[column.kind] for column in table("partitions").columns}
+    if not found:
+        return _empty(table("partitions"))
+    selects = []
+    for study, name, folder in found:
+        files = quote(f"{_literal_glob(folder)}/**/*.parquet")
+        values = {
+            "study": quote(study),
+            "table_name": quote(name),
+            "file": "filename",
+            "concept": r"nullif(regexp_extract(filename, 'concept=([^/\\]+)', 1), '')",
+            "partition": r"replace(parse_filename(filename, true), '~', ':')",
+            "content_key": "content_key",
+            "asteer_version": "asteer_version",
+            "written_at": "last_modified AT TIME ZONE 'UTC'",
+            "bytes": "size",
+        }
+        footers = (
+            "SELECT file_name, max(CASE WHEN decode(key) = 'asteer.content_key' THEN decode(value) END) AS content_key, "
+            "max(CASE WHEN decode(key) = 'asteer.version' THEN decode(value) END) AS asteer_version "
+            f"FROM parquet_kv_metadata({files}) WHERE decode(key) LIKE 'asteer.%' GROUP BY file_name"
+        )
+        chosen = ", ".join(f"CAST({values[column]} AS {kind}) AS {identifier(column)}" for column, kind in columns.items())
+        selects.append(
+            f"SELECT {chosen} FROM (SELECT filename, size, last_modified FROM read_blob({files})) "
+            f"LEFT JOIN ({footers}) ON file_name = filename"
+        )
+    return " UNION ALL ".join(selects)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:

@@ -37,28 +37,45 @@ def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> 
     file = path or warehouse_path()
     if not file.is_file():
         raise StoreError(f"{file}: no warehouse there yet; run a study (`asteer study run`), or materialise the asset `warehouse`")
-    connection = _open(file, attempts, wait)
+    connection = open_read_only(file, attempts, wait)
     try:
-        # fetchall, since a result that is not read to its end keeps the connection busy.
-        versions = [row[0] for row in connection.execute("SELECT DISTINCT schema_version FROM about").fetchall()]
-    except duckdb.Error:
-        versions = None
-    if versions is None or set(versions) - {SCHEMA_VERSION}:
+        found = schema_version(connection)
+        if found is not None and found != SCHEMA_VERSION:
+            raise StoreError(_other_version(file, found))
+    except BaseException:
         connection.close()
-        found = "no version" if versions is None else f"schema version {versions[0]}"
-        raise StoreError(
-            f"{file}: {found}, expected {SCHEMA_VERSION}; publish it again (materialise `warehouse`), the parquet files are kept"
-        )
+        raise
     return connection
 
 
-def _open(file: Path, attempts: int, wait: float) -> duckdb.DuckDBPyConnection:
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the schema version of an open warehouse; 0 where the file names none, None where it holds no study."""
+    try:
+        versions = [int(row[0]) for row in connection.execute("SELECT DISTINCT schema_version FROM about").fetchall()]
+    except duckdb.Error:
+        return 0
+    return max(versions, default=None)
+
+
+def _other_version(file: Path, found: int) -> str:
+    if found > SCHEMA_VERSION:
+        return f"{file}: schema version {found}, made by a newer Asteer; this one reads {SCHEMA_VERSION}. Update Asteer to read it"
+    was = f"schema version {found}" if found else "no version"
+    return (
+        f"{file}: {was}, expected {SCHEMA_VERSION}; run `asteer warehouse upgrade`, which publishes it again from the parquet files "
+        "beside it and changes none of them"
+    )
+
+
+def open_read_only(file: Path, attempts: int = 10, wait: float = 0.1) -> duckdb.DuckDBPyConnection:
+    """Return a read-only connection to any DuckDB file, whatever its version; see `connect`."""
     for attempt in range(1, attempts + 1):
         try:
             return duckdb.connect(str(file), read_only=True)
         except duckdb.Error as error:
             if "lock" not in str(error).lower():
-                raise StoreError(f"{file}: not a DuckDB database that this version reads ({error}); delete it and publish again") from error
+                what = f"not a DuckDB database that this version reads ({error})"
+                raise StoreError(f"{file}: {what}; delete it and run `asteer warehouse upgrade`") from error
             if attempt == attempts:
                 raise StoreError(f"{file}: another program holds it for writing ({error}); close that program, then try again") from error
             time.sleep(min(wait * 2 ** (attempt - 1), 2.0))

@@ -1,7 +1,7 @@
 """The declared tables of the warehouse: every column with its type, unit and meaning; the data dictionary is made from this.
 
 Belongs here: the vocabulary of declarations and the lookup. Does not: SQL, files, or a computation. The declarations
-themselves stand in `tables_line.py` (what the line makes) and `tables_analysis.py` (what is concluded from it).
+stand in `tables_study.py` (what a study is), `tables_line.py` (what the line makes) and `tables_analysis.py` (what is concluded).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,8 @@ import polars as pl
 
 from asteer_core.errors import unknown_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised with every change of a declared table or view; an older warehouse is published again, the parquet files are kept."""
 
 Role = Literal["large", "metrics", "stored", "view", "about"]
 """How a table is published. `large`: a live view over the parquet files. `metrics`: a real table, copied at publication.
@@ -117,8 +118,9 @@ def tables() -> dict[str, Table]:
     """Return every declared table by its qualified name; tables of the role `stored` are named `stored.<name>`."""
     from asteer_core.warehouse.tables_analysis import ANALYSIS
     from asteer_core.warehouse.tables_line import LINE
+    from asteer_core.warehouse.tables_study import STUDY_TABLES
 
-    return {f"stored.{table.name}" if table.role == "stored" else table.name: table for table in (*LINE, *ANALYSIS)}
+    return {f"stored.{table.name}" if table.role == "stored" else table.name: table for table in (*STUDY_TABLES, *LINE, *ANALYSIS)}
 
 
 def table(name: str) -> Table:

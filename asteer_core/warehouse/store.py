@@ -13,22 +13,23 @@ from pathlib import Path
 import polars as pl
 
 from asteer_core.errors import StoreError
+from asteer_core.versions import asteer_version
 
 UNPARTITIONED = "all"
 _CONTENT_KEY = "asteer.content_key"
+_VERSION = "asteer.version"
 
 
 class Store:
-    """Parquet tables of one study under `root`: `<table>/concept=<concept>/<key>.parquet`, or `<table>/all.parquet`."""
+    """Parquet tables of one study under `root`: `<table>/concept=<concept>/<key>.parquet`, or `<table>/<key or all>.parquet`."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
     def path(self, table: str, concept: str | None = None, key: str | None = None) -> Path:
         """Return where a partition lives; ':' in keys becomes '~', which every file system takes."""
-        if concept is None:
-            return self.root / table / f"{UNPARTITIONED}.parquet"
-        return self.root / table / f"concept={concept}" / f"{(key or UNPARTITIONED).replace(':', '~')}.parquet"
+        folder = self.root / table if concept is None else self.root / table / f"concept={concept}"
+        return folder / f"{(key or UNPARTITIONED).replace(':', '~')}.parquet"
 
     def artifact(self, kind: str, concept: str, key: str, suffix: str) -> Path:
         """Return the path of a file that is not a table, such as a steering vector."""
@@ -41,7 +42,8 @@ class Store:
             StoreError: the disk is full or the folder cannot be written; nothing of the partition has changed.
         """
         path = self.path(table, concept, key)
-        replace_file(path, lambda temporary: frame.write_parquet(temporary, metadata={_CONTENT_KEY: content_key}))
+        metadata = {_CONTENT_KEY: content_key, _VERSION: asteer_version()}
+        replace_file(path, lambda temporary: frame.write_parquet(temporary, metadata=metadata))
         return path
 
     def content_key(self, table: str, concept: str | None = None, key: str | None = None) -> str | None:

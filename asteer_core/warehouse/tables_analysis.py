@@ -1,6 +1,6 @@
 """Declarations of what is concluded: the views that compute in SQL, and the tables that hold what SQL cannot (resampled intervals)."""
 
-from asteer_core.warehouse.schemas import STUDY, Column, Table, count, identity, interval, real, text
+from asteer_core.warehouse.schemas import STUDY, Column, Table, count, flag, identity, interval, real, text
 
 _CONCEPT = text("concept", "the violation, or pooled for all concepts together", key=True)
 _DETECTOR = text("detector", "detector kind", key=True)
@@ -47,11 +47,22 @@ _CORRELATION: tuple[Column, ...] = (
 )  # fmt: skip
 
 
+def _share(name: str, doc: str) -> tuple[Column, ...]:
+    """Return a share with two intervals: over whole cells, and Wilson's, which takes configurations as independent."""
+    return (
+        real(name, doc, "0 to 1"),
+        real(f"{name}_lo", "lower end where whole concept x model cells are resampled; NULL below four cells", "0 to 1"),
+        real(f"{name}_hi", "upper end where whole concept x model cells are resampled; NULL below four cells", "0 to 1"),
+        real(f"{name}_wilson_lo", "lower end of Wilson's interval: configurations as independent, which is too hopeful", "0 to 1"),
+        real(f"{name}_wilson_hi", "upper end of Wilson's interval", "0 to 1"),
+    )
+
+
 def _shares(suffix: str, rival: str) -> tuple[Column, ...]:
     return (
-        *interval(f"share_wins{suffix}", f"share whose AUROC is above {rival}", "0 to 1"),
-        *interval(f"share_interval{suffix}", f"share whose interval of the difference to {rival} lies above 0", "0 to 1"),
-        *interval(f"share_significant{suffix}", f"share above {rival} at p <= .05 after Benjamini-Hochberg over the row", "0 to 1"),
+        *_share(f"share_wins{suffix}", f"share whose AUROC is above {rival}"),
+        *_share(f"share_interval{suffix}", f"share whose interval of the difference to {rival} lies above 0"),
+        *_share(f"share_significant{suffix}", f"share above {rival} at p <= .05 after Benjamini-Hochberg over the row"),
         real(f"largest_difference{suffix}", f"largest difference to {rival}; no evidence, being the best of n", "-1 to 1"),
     )
 
@@ -87,6 +98,61 @@ _NARROW_BAND: tuple[Column, ...] = (
     *interval("share_wins", "wins / n, with Wilson's interval", "0 to 1"),
 )  # fmt: skip
 
+_AUDIT: tuple[Column, ...] = (
+    *identity(),
+    text("arm", "steered, prompted, unsteered, random or real", key=True),
+    _DETECTOR,
+    text("audit", "name of the audit", key=True),
+    real("value", "what the audit measured; NULL where it was not made", "0 to 1"),
+    real("gate", "where the audit becomes a flag", "0 to 1"),
+    flag("flagged", "whether the value is beyond the gate"),
+)
+
+_AUDIT_FLAGS: tuple[Column, ...] = (
+    STUDY, text("concept", "the violation, or pooled", key=True), _DETECTOR,
+    text("arm", "steered, prompted, unsteered, random or real", key=True),
+    text("audit", "name of the audit", key=True),
+    count("n", "detectors that were audited"),
+    count("flagged", "of these, beyond the gate"),
+    real("share_flagged", "flagged / n", "0 to 1"),
+    real("median_value", "median of what the audit measured", "0 to 1"),
+    real("highest_value", "highest value, folded about .5 where the audit is", "0 to 1"),
+)  # fmt: skip
+
+_CONFIGURATIONS: tuple[Column, ...] = (
+    *identity(),
+    text("kind", "steered, or which baseline: prompted, unsteered, random"),
+    count("n", "responses"),
+    count("n_tokens", "tokens generated", "tokens"),
+)
+
+_DETECTORS: tuple[Column, ...] = (
+    *identity(),
+    text("arm", "where the training positives came from", key=True),
+    _DETECTOR,
+    count("n_positives", "training positives"),
+    count("n_negatives", "training negatives"),
+    count("seeds", "training seeds"),
+    count("duplicates_removed", "training rows too like a test row, removed"),
+    real("prevalence", "share of positives in the test set", "0 to 1"),
+)
+
+_STEERED_METRICS: tuple[Column, ...] = (
+    STUDY, text("concept", "the violation", key=True), _DETECTOR,
+    text("configuration_id", "the steered configuration", key=True),
+    real("auroc", "area under the ROC curve on the real test set", "0 to 1"),
+    _METRIC,
+    real("value", "what the metric is", "see corpus_metrics"),
+)  # fmt: skip
+
+_JUDGE_LABELS: tuple[Column, ...] = (
+    *identity(key=False),
+    text("row_id", "one response of one configuration", key=True),
+    text("judge", "kind of judge", key=True),
+    real("probability", "calibrated probability that the response violates the concept; NULL without a verdict", "0 to 1"),
+    flag("violates", "probability >= .5"),
+)
+
 STORED = (
     Table("leaderboard", "stored", "The leaderboard as the analysis stage wrote it.", _LEADERBOARD),
     Table("metric_auroc_correlation", "stored", "Correlations with bootstrap intervals, from the analysis stage.", _CORRELATION),
@@ -95,6 +161,7 @@ STORED = (
 )
 
 VIEWS = (
+    Table("steered_metrics", "view", "Every steered configuration and metric in one column: what is correlated.", _STEERED_METRICS),
     Table(
         "leaderboard", "view", "Every trained detector with the metrics of its corpus, and the difference to prompting.",
         (*_LEADERBOARD, count("hm_rank", "place by HM among the rows of the same study, detector, concept and arm", "1 = best")),
@@ -105,6 +172,12 @@ VIEWS = (
         _CORRELATION,
     ),
     Table("beats_prompting", "view", "Shares of steered configurations that beat prompting: shares in SQL, intervals from stored.", _BEATS),
+    Table("baselines", "view", "What steering is compared with: prompted, unsteered, random directions and real texts.", _LEADERBOARD),
+    Table("configurations", "view", "Every corpus that was generated, steered or baseline.", _CONFIGURATIONS),
+    Table("judge_labels", "view", "The judge's verdict on every response.", _JUDGE_LABELS),
+    Table("detectors", "view", "Every trained detector and the size of what it learned from.", _DETECTORS),
+    Table("audits", "view", "Every audit of every detector's training set, one row each.", _AUDIT),
+    Table("audit_flags", "view", "How often each audit is beyond its gate, by concept, detector and arm.", _AUDIT_FLAGS),
     Table("strength_curves", "view", "Metrics and AUROC along the strengths of each model, method and layer.", _LEADERBOARD),
     Table("narrow_band", "view", "Share of steered configurations that beat prompting, by tercile of S, C and D.", _NARROW_BAND),
     Table("regret", "view", "AUROC lost by choosing with a rule instead of knowing the best configuration, in SQL.", _REGRET),

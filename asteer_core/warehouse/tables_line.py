@@ -1,6 +1,6 @@
-"""Declarations of what the line makes: pairs, vectors, responses, measurements, scores, detectors, runs."""
+"""Declarations of what the line makes: pairs, vectors, responses, measurements, scores, detectors."""
 
-from asteer_core.warehouse.schemas import CONCEPT, STUDY, Column, Table, count, flag, identity, interval, real, text
+from asteer_core.warehouse.schemas import CONCEPT, STUDY, Column, Table, count, identity, interval, real, text
 
 CONTRASTIVE_PAIRS = Table(
     "contrastive_pairs", "large", "Prompts with a violating and a compliant response; what the vectors are extracted from.",
@@ -181,22 +181,6 @@ DETECTOR_SCORES = Table(
     ),
 )  # fmt: skip
 
-RUNS = Table(
-    "runs", "metrics", "What each stage did, and how long it took.",
-    (
-        STUDY,
-        text("run_id", "one execution", key=True),
-        text("stage", "stage of the line", key=True),
-        Column("started_at", "time", "when the stage began", "UTC"),
-        real("seconds", "how long it took", "seconds"),
-        count("partitions", "partitions finished"),
-        count("reused", "of these, adopted from the store"),
-        count("rows", "rows written"),
-        real("peak_memory", "peak resident memory of the process", "bytes"),
-        flag("complete", "whether every partition succeeded"),
-    ),
-)  # fmt: skip
-
 ABOUT = Table(
     "about", "about", "The publication: which studies the warehouse holds.",
     (
@@ -209,6 +193,5 @@ ABOUT = Table(
 
 LINE = (
     CONTRASTIVE_PAIRS, STEERING_VECTORS, JUDGES, RESPONSES, CORPORA, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS,
-    DETECTOR_METRICS, DETECTOR_SCORES, RUNS,
-    ABOUT,
+    DETECTOR_METRICS, DETECTOR_SCORES, ABOUT,
 )  # fmt: skip

@@ -8,12 +8,14 @@ from asteer_core.analysis import POOLED, beats_prompting, correlations, regret
 from asteer_core.analysis import leaderboard as ranked
 from asteer_core.errors import StoreError
 from asteer_core.study.done import Done
+from asteer_core.study.runs import recorded
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 
 VERSION = 1
 
 
+@recorded
 def leaderboard(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`: every configuration of the plan with metrics, AUROC and its difference to prompting, best first."""
     frame = _keep(ws, "leaderboard", lambda: _leaderboard(ws))
@@ -24,6 +26,7 @@ def leaderboard(ws: Workspace) -> Iterator[Done]:
     )
 
 
+@recorded
 def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`: correlation of each metric with AUROC; `beats_prompting` and `regret` are written beside it."""
     board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")

@@ -10,6 +10,7 @@ from asteer_core.errors import AsteerError, ModelError
 from asteer_core.methods import METHODS, load_vectors
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import RANDOM, baselines, steered
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
@@ -24,11 +25,13 @@ PROBE_TEXTS = 16
 Work = list[tuple[Partition, list[Configuration]]]
 
 
+@recorded
 def steered_corpora(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, configuration key); rows in `responses`, one line each in `corpora`."""
     yield from _STEERED.run(ws, pairs)
 
 
+@recorded
 def baseline_corpora(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, model): unsteered, prompted and random-direction replies."""
     yield from _BASELINE.run(ws, cells)

@@ -12,6 +12,7 @@ from asteer_core.detectors.ranking import auroc
 from asteer_core.errors import AsteerError, DataError
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import steered
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage, by_configuration, tag, upstream
 from asteer_core.study.stages.corpora import cell_baselines
 from asteer_core.study.workspace import Workspace
@@ -24,11 +25,13 @@ DRAWN_SHARE = 0.8
 CONTROLS = ("unsteered", "prompted", "random", "real")
 
 
+@recorded
 def detectors(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, configuration key); scores in `detector_scores`, quality in `detector_metrics`."""
     yield from _STEERED.run(ws, pairs)
 
 
+@recorded
 def baseline_detectors(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, model): the real, prompted, unsteered and random-direction arms."""
     yield from _BASELINE.run(ws, cells)

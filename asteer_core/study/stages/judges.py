@@ -9,6 +9,7 @@ import polars as pl
 from asteer_core.errors import AsteerError
 from asteer_core.judges import EmbeddedJudge
 from asteer_core.study.done import Done, Failures
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
@@ -16,6 +17,7 @@ from asteer_core.types import fingerprint
 VERSION = 1
 
 
+@recorded
 def judges(ws: Workspace, concepts: Iterable[str]) -> Iterator[Done]:
     """Yield one `Done` per concept; the judge is a file, its out-of-fold quality a row in `judges`."""
     yield from _STAGE.run(ws, [(concept, None) for concept in concepts])

@@ -8,6 +8,7 @@ import polars as pl
 
 from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, upstream
 from asteer_core.study.stages.judges import judge_of
 from asteer_core.study.workspace import Workspace
@@ -18,11 +19,13 @@ PARTITIONS_AT_ONCE = 16
 """Partitions measured together: long enough batches for the scorer and encoder, little lost in a kill."""
 
 
+@recorded
 def measurements(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, configuration key); a row per response in `measurements`."""
     yield from _STEERED.run(ws, pairs)
 
 
+@recorded
 def baseline_measurements(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, model), for the corpora of the baselines."""
     yield from _BASELINE.run(ws, cells)

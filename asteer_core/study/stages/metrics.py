@@ -9,16 +9,19 @@ import polars as pl
 from asteer_core.errors import AsteerError
 from asteer_core.metrics import METRIC_VERSION, Measured, MetricSettings, Reference, fit_reference, random_pair_cosines, score_corpus
 from asteer_core.study.done import Done, Failures
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, by_configuration, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 
 
+@recorded
 def corpus_metrics(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, configuration key); rows in `corpus_metrics` and, per response, `response_metrics`."""
     yield from _STEERED.run(ws, pairs)
 
 
+@recorded
 def baseline_metrics(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, model), for the corpora of the baselines."""
     yield from _BASELINE.run(ws, cells)

@@ -6,6 +6,7 @@ import polars as pl
 
 from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
@@ -13,6 +14,7 @@ from asteer_core.types import fingerprint
 VERSION = 1
 
 
+@recorded
 def contrastive_prompts(ws: Workspace, concepts: Iterable[str]) -> Iterator[Done]:
     """Yield one `Done` per concept; its pairs stand in `contrastive_pairs` afterwards."""
     yield from _STAGE.run(ws, [(concept, None) for concept in concepts])

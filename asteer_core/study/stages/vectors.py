@@ -12,6 +12,7 @@ from asteer_core.errors import AsteerError
 from asteer_core.methods import METHODS, fit_vector, save_vectors
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import blocks_of
+from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Positions, SteeringVector, fingerprint
@@ -24,6 +25,7 @@ Sides = tuple[np.ndarray, np.ndarray]
 """(violating, compliant) activations, each float32 [pair, d_model]."""
 
 
+@recorded
 def steering_vectors(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, vector key): safetensors, and a row per block in `steering_vectors`."""
     yield from _STAGE.run(ws, pairs)

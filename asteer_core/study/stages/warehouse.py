@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 
+from asteer_core.study.catalogue import write_catalogue
 from asteer_core.study.done import Done
+from asteer_core.study.runs import recorded
 from asteer_core.study.workspace import Workspace
-from asteer_core.warehouse import publish
+from asteer_core.warehouse import publish, stores_of
 
 FILE = "warehouse.duckdb"
 
 
+@recorded
 def warehouse(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`; `warehouse.duckdb` is replaced in one step, also under readers."""
-    folder = ws.home / "studies"
-    stores = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
+    write_catalogue(ws)
+    stores = stores_of(ws.home)
     published = publish(stores, ws.home / FILE)
     yield Done("", None, len(stores), metadata={"path": str(ws.home / FILE), "studies": ", ".join(stores), "detail": str(published or "")})

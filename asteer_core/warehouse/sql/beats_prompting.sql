@@ -38,12 +38,18 @@ best AS (FROM shares WHERE rival = 'best')
 SELECT
     study, concept, detector, coalesce(mean.n, 0) AS n, coalesce(best.n, 0) AS n_best,
     mean.wins AS share_wins, stored.share_wins_lo, stored.share_wins_hi,
+    share_end(mean.wins, mean.n, -1) AS share_wins_wilson_lo, share_end(mean.wins, mean.n, 1) AS share_wins_wilson_hi,
     mean.above AS share_interval, stored.share_interval_lo, stored.share_interval_hi,
+    share_end(mean.above, mean.n, -1) AS share_interval_wilson_lo, share_end(mean.above, mean.n, 1) AS share_interval_wilson_hi,
     mean.significant AS share_significant, stored.share_significant_lo, stored.share_significant_hi,
+    share_end(mean.significant, mean.n, -1) AS share_significant_wilson_lo, share_end(mean.significant, mean.n, 1) AS share_significant_wilson_hi,
     mean.largest AS largest_difference,
     best.wins AS share_wins_best, stored.share_wins_best_lo, stored.share_wins_best_hi,
+    share_end(best.wins, best.n, -1) AS share_wins_best_wilson_lo, share_end(best.wins, best.n, 1) AS share_wins_best_wilson_hi,
     best.above AS share_interval_best, stored.share_interval_best_lo, stored.share_interval_best_hi,
+    share_end(best.above, best.n, -1) AS share_interval_best_wilson_lo, share_end(best.above, best.n, 1) AS share_interval_best_wilson_hi,
     best.significant AS share_significant_best, stored.share_significant_best_lo, stored.share_significant_best_hi,
+    share_end(best.significant, best.n, -1) AS share_significant_best_wilson_lo, share_end(best.significant, best.n, 1) AS share_significant_best_wilson_hi,
     best.largest AS largest_difference_best
 FROM mean FULL JOIN best USING (study, concept, detector)
 LEFT JOIN stored.beats_prompting AS stored USING (study, concept, detector);

@@ -21,3 +21,6 @@ CREATE MACRO is_steered(arm, strength) AS arm = 'steered' AND coalesce(strength 
 CREATE MACRO wilson_end(wins, n, side) AS
     (wins + 1.959963984540054 ** 2 / 2 + side * 1.959963984540054 * sqrt(wins * (n - wins) / n + 1.959963984540054 ** 2 / 4))
     / (n + 1.959963984540054 ** 2);
+
+-- The same from a share of n.
+CREATE MACRO share_end(share, n, side) AS wilson_end(share * n, n, side);

@@ -1,26 +1,27 @@
--- Correlation of every metric with AUROC; the unit is a steered configuration, never a text.
--- Ties share their mean rank, as in scipy.stats.spearmanr. A constant column has no correlation: NULL with a reason.
-CREATE VIEW metric_auroc_correlation AS
+-- Every steered configuration and metric in one column.
+CREATE VIEW steered_metrics AS
 WITH unit AS (
-    SELECT d.study, d.concept, d.detector, d.auroc, d.strength, c.* EXCLUDE (study, concept, strength)
+    SELECT d.study, d.concept, d.detector, d.configuration_id, d.auroc, d.strength, c.* EXCLUDE (study, concept, configuration_id, strength)
     FROM detector_metrics AS d
     JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.configuration_id
     WHERE is_steered(d.arm, d.strength) AND d.auroc IS NOT NULL
-),
-long AS (
-    SELECT study, concept, detector, auroc, metric, value FROM (
-        UNPIVOT unit ON success, success_rate, coherence, diversity, sample_diversity, set_diversity, vendi, self_bleu,
-            hm, hm_sc, am, am_sc, gm, gm_sc, "min", min_sc, strength, mean_length
-        INTO NAME metric VALUE value
-    )
-),
-ranked AS (
+)
+SELECT study, concept, detector, configuration_id, auroc, metric, value FROM (
+    UNPIVOT unit ON success, success_rate, coherence, diversity, sample_diversity, set_diversity, vendi, self_bleu,
+        hm, hm_sc, am, am_sc, gm, gm_sc, "min", min_sc, strength, mean_length
+    INTO NAME metric VALUE value
+);
+
+-- Correlation of every metric with AUROC; the unit is a steered configuration, never a text.
+-- Ties share their mean rank, as in scipy.stats.spearmanr. A constant column has no correlation: NULL with a reason.
+CREATE VIEW metric_auroc_correlation AS
+WITH ranked AS (
     SELECT *,
         rank() OVER (PARTITION BY study, concept, detector, metric ORDER BY value)
             + (count(*) OVER (PARTITION BY study, concept, detector, metric, value) - 1) / 2.0 AS value_rank,
         rank() OVER (PARTITION BY study, concept, detector, metric ORDER BY auroc)
             + (count(*) OVER (PARTITION BY study, concept, detector, metric, auroc) - 1) / 2.0 AS auroc_rank
-    FROM long
+    FROM steered_metrics
 ),
 counted AS (
     SELECT study, concept, detector, metric, count(*) AS n,

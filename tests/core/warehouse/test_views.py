@@ -139,6 +139,26 @@ def test_stored_intervals_stand_beside_the_values_of_the_view(store, tmp_path):
     assert frame["kendall"].to_list() == [None, None, 0.1]
 
 
+@pytest.mark.parametrize("metric", ["success", "hm", "strength"])
+@pytest.mark.parametrize("concept", ["toxicity", "evasion"])
+def test_kendall_equals_scipy_in_the_stored_table_and_in_the_macro(warehouse, store, tmp_path, metric, concept):
+    frame = units(warehouse).filter(pl.col("concept") == concept).select("auroc", metric).drop_nulls()
+    expected = stats.kendalltau(frame["auroc"], frame[metric]).statistic
+    found = query(f"FROM kendall_of('{metric}', '{concept}', 'embedding')", warehouse)
+    assert found["kendall"].item() == pytest.approx(expected, **TIGHT)
+    store.write("metric_auroc_correlation", correlations(frame_for_analysis(warehouse), n_boot=2), "k")
+    publish({"demo": store.root}, tmp_path / "w.duckdb")
+    row = query("FROM metric_auroc_correlation WHERE concept = ? AND metric = ?", tmp_path / "w.duckdb", [concept, metric])
+    assert row["kendall"].item() == pytest.approx(expected, **TIGHT)
+
+
+def test_shares_carry_wilsons_interval(warehouse):
+    row = query("FROM beats_prompting WHERE concept = 'pooled'", warehouse).row(0, named=True)
+    for share in ("share_wins", "share_interval_best", "share_significant"):
+        exact = stats.binomtest(round(row[share] * 32), 32).proportion_ci(method="wilson")
+        assert (row[f"{share}_wilson_lo"], row[f"{share}_wilson_hi"]) == pytest.approx((exact.low, exact.high), **TIGHT)
+
+
 @pytest.mark.parametrize("concept", ["toxicity", "evasion", "pooled"])
 def test_the_three_shares_equal_numpy_and_scipy(warehouse, concept):
     frame = units(warehouse).filter((pl.col("concept") == concept) | (concept == "pooled"))

@@ -1,0 +1,25 @@
+"""Which code made a number: the version of this package and of the libraries that results depend on. Nothing is imported for it."""
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "scikit-learn", "scipy", "numpy", "polars", "duckdb")
+
+
+@cache
+def asteer_version() -> str:
+    """Return the version of this package, or `unknown` where it runs from a folder that was never installed."""
+    return _installed("asteer") or "unknown"
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the installed version of each library that results depend on."""
+    return {name: found for name in LIBRARIES if (found := _installed(name))}
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
