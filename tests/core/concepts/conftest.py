@@ -38,3 +38,9 @@ def pair(number: int, split: str) -> dict:
 
 def labelled(prefix: str, split: str, label: int) -> dict:
     return {"id": f"{prefix}-{split}-{label}", "group": f"g-{split}", "split": split, "prompt": "How?", "response": "So.", "label": label}
+
+
+def name_datasets(folder: Path, *entries: dict | str) -> None:
+    """Put `entries` under `real:` of the card of a concept."""
+    path = folder / "concept.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "real": list(entries)}))
