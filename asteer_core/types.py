@@ -263,6 +263,19 @@ class SteeringVector:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedVector:
+    """A vector trained with a model's loss: float32 [d_model], activation units.
+
+    `heldout_losses`: mean negative log-likelihood per token (nats) on held-out completions, without the vector and after each epoch.
+    `epoch`: the one that was kept, from 1; 0 = none was better than no vector.
+    """
+
+    vector: np.ndarray
+    heldout_losses: tuple[float, ...]
+    epoch: int
+
+
 def fingerprint(value: Any) -> str:
     """Return a 16-digit hash of any JSON-serialisable value, stable across processes."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

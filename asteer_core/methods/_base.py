@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from asteer_core.errors import ConfigError, DataError
-from asteer_core.types import Add, Edit, Positions, SteeringVector
+from asteer_core.methods._given import NOTHING, Given, Need, Options
+from asteer_core.types import Add, Edit, Gate, Positions, SteeringVector
 
 FLAT = 1e-7
 """Differences below this share of the activations' own size are float32 rounding, not signal."""
@@ -29,7 +30,7 @@ class Fit:
 
 @runtime_checkable
 class Method(Protocol):
-    """The door of a steering method. One object per method; it holds no state."""
+    """The door of a steering method. One object per method; it holds no state. `BaseMethod` answers most of it."""
 
     @property
     def name(self) -> str:
@@ -56,47 +57,88 @@ class Method(Protocol):
         """Fewest finite pairs that a fit accepts."""
         ...
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What a fit must be given beside the pairs."""
+        ...
+
+    @property
+    def options(self) -> type[Options]:
+        """What a study may set."""
+        ...
+
+    @property
+    def has_dial(self) -> bool:
+        """Whether there is a strength. Where there is none, a study gives none."""
+        ...
+
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
         """Return the direction of violation from paired activations [pair, d_model]."""
         ...
 
-    def check_strength(self, strength: float) -> None:
-        """Raise ConfigError where `strength` is outside the method's dial."""
+    def check_strength(self, strength: float | None) -> None:
+        """Raise ConfigError where `strength` is outside the method's dial (None: the study gives none)."""
         ...
 
-    def edits(self, vector: SteeringVector, strength: float) -> tuple[Edit, ...]:
-        """Return the edits of the residual stream at this strength; none at strength 0."""
+    def edits(self, vector: SteeringVector, strength: float | None) -> tuple[Edit, ...]:
+        """Return the edits at this strength; none at strength 0."""
+        ...
+
+    def gate(self, vector: SteeringVector) -> Gate | None:
+        """Return what decides row by row whether the edits act (None: they act on every row)."""
         ...
 
 
-class AdditiveMethod:
-    """A method that adds `strength * scale * direction` to the block output. Subclasses give attributes and `fit`."""
+class BaseMethod:
+    """What a method is unless it says otherwise: it has a dial, no options, and needs nothing but pairs."""
 
     name: str
     positions: Positions = "mean"
     description: str
     source: str
     min_pairs: int = 2
+    needs: frozenset[Need] = frozenset()
+    options: type[Options] = Options
+    has_dial: bool = True
 
-    def check_strength(self, strength: float) -> None:
+    def dial(self, strength: float | None) -> float:
+        """Return the strength as a number.
+
+        Raises:
+            ConfigError: None, NaN or infinite.
+        """
+        if strength is None:
+            raise ConfigError(f"method {self.name!r} has a strength, but none is given; add `strengths: [...]` to its entry")
+        if not math.isfinite(strength):
+            raise ConfigError(f"method {self.name!r}: strength {strength} is not finite; give a share of the residual norm such as 0.5")
+        return float(strength)
+
+    def check_strength(self, strength: float | None) -> None:
         """Accept any finite strength, in units of the median residual norm; negative values push away from violation.
 
         Raises:
-            ConfigError: NaN or infinite.
+            ConfigError: none is given, NaN or infinite.
         """
-        if not math.isfinite(strength):
-            raise ConfigError(f"method {self.name!r}: strength {strength} is not finite; give a share of the residual norm such as 0.5")
+        self.dial(strength)
 
-    def edits(self, vector: SteeringVector, strength: float) -> tuple[Edit, ...]:
+    def gate(self, vector: SteeringVector) -> Gate | None:
+        """Return None: the edits act on every row."""
+        return None
+
+
+class AdditiveMethod(BaseMethod):
+    """A method that adds `strength * scale * direction` to the block output. Subclasses give attributes and `fit`."""
+
+    def edits(self, vector: SteeringVector, strength: float | None) -> tuple[Edit, ...]:
         """Return one addition of norm |strength| * scale, or nothing at strength 0.
 
         Raises:
-            ConfigError: the strength is not finite.
+            ConfigError: the strength is missing or not finite.
         """
-        self.check_strength(strength)
-        if strength == 0:
+        amount = self.dial(strength)
+        if amount == 0:
             return ()
-        push = strength * vector.scale * vector.direction.astype(np.float64)
+        push = amount * vector.scale * vector.direction.astype(np.float64)
         return (Add(vector.block, push.astype(np.float32)),)
 
 

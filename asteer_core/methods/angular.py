@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from asteer_core.errors import ConfigError, DataError
-from asteer_core.methods._base import Fit, mean_difference, paired
+from asteer_core.methods._base import BaseMethod, Fit, mean_difference, paired
+from asteer_core.methods._given import NOTHING, Given, Need
 from asteer_core.methods._registry import METHODS
 from asteer_core.types import Edit, Positions, Rotate, SteeringVector
 
@@ -18,7 +19,7 @@ PLANE_FLOOR = 1e-5
 """A candidate whose part outside b1 is shorter than this share of itself is parallel to b1 up to rounding."""
 
 
-class AngularSteering:
+class AngularSteering(BaseMethod):
     """Rotates h inside the plane (b1, b2) from its present angle towards b1 by a fraction: 0 is off, 1 is aligned.
 
     Source: Vu and Nguyen 2025, https://arxiv.org/abs/2510.26243. The target-angle form of the paper has no setting that
@@ -31,20 +32,20 @@ class AngularSteering:
     source = "https://arxiv.org/abs/2510.26243"
     min_pairs = 2
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
         """Return b1, the unit mean difference, and in `extras` b2, the direction of the mean activation outside b1.
 
         Args:
             positive, negative: activations [pair, d_model].
             rng: plays no part.
-            candidates: play no part here; see `AngularCandidates`.
+            given: plays no part here; see `AngularCandidates`.
 
         Raises:
             DataError: shapes that do not pair, fewer than two pairs, NaN, or a mean activation parallel to b1.
         """
         positive, negative = paired(positive, negative, method=self.name, min_pairs=self.min_pairs)
         b1 = mean_difference(positive, negative, method=self.name)
-        b2, plane_from = self.second_axis(b1, positive, negative, candidates)
+        b2, plane_from = self.second_axis(b1, positive, negative, given.candidates)
         return Fit(b1, extras={"b2": b2}, facts={"plane_from": plane_from})
 
     def second_axis(
@@ -53,38 +54,40 @@ class AngularSteering:
         """Return the unit second axis of the plane, float64 [d_model], and what it was made from."""
         return principal_outside(b1, (positive + negative).mean(axis=0)[None] / 2), "mean activation"
 
-    def check_strength(self, strength: float) -> None:
+    def check_strength(self, strength: float | None) -> None:
         """Accept a fraction of the present angle.
 
         Raises:
-            ConfigError: outside 0 to 1.
+            ConfigError: none is given, or outside 0 to 1.
         """
-        if not 0 <= strength <= 1:
+        if not 0 <= self.dial(strength) <= 1:
             raise ConfigError(
                 f"method {self.name!r}: strength {strength} is a fraction of the angle to the concept; give a value from 0 to 1"
             )
 
-    def edits(self, vector: SteeringVector, strength: float) -> tuple[Edit, ...]:
+    def edits(self, vector: SteeringVector, strength: float | None) -> tuple[Edit, ...]:
         """Return one rotation by the fraction `strength`, or nothing at 0.
 
         Raises:
             ConfigError: strength outside 0 to 1, or a vector without b2.
         """
         self.check_strength(strength)
-        if strength == 0:
+        fraction = self.dial(strength)
+        if fraction == 0:
             return ()
         if "b2" not in vector.extras:
             raise ConfigError(
                 f"method {self.name!r}, block {vector.block}: the vector (method {vector.method!r}) has no plane; fit it with {self.name!r}"
             )
         b1, b2 = (array.astype(np.float32) for array in (vector.direction, vector.extras["b2"]))
-        return (Rotate(vector.block, b1, b2, float(strength)),)
+        return (Rotate(vector.block, b1, b2, fraction),)
 
 
 class AngularCandidates(AngularSteering):
     """The same rotation in the plane of the paper: b2 is the first principal direction of the blocks' mean differences outside b1."""
 
     name = "angular_candidates"
+    needs: frozenset[Need] = frozenset({"candidates"})
     description = "norm-preserving turn in the plane of the blocks' mean differences, by a fraction"
 
     def second_axis(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asteer_core.methods._base import AdditiveMethod, Fit, mean_difference, paired
+from asteer_core.methods._given import NOTHING, Given
 from asteer_core.methods._registry import METHODS
 
 
@@ -19,8 +20,8 @@ class MeanDifference(AdditiveMethod):
     source = "https://arxiv.org/abs/2312.06681"
     min_pairs = 1
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
-        """Return the unit mean difference; `rng` and `candidates` play no part.
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
+        """Return the unit mean difference; `rng` and `given` play no part.
 
         Raises:
             DataError: shapes that do not pair, no pairs, NaN, or differences that cancel out.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from asteer_core.errors import AsteerError, DataError
+from asteer_core.methods._given import NOTHING, Given
 from asteer_core.methods._registry import METHODS
 from asteer_core.types import SteeringVector
 
@@ -24,7 +26,7 @@ def fit_vector(
     heldout: Pairs | None,
     scale: float,
     rng: np.random.Generator,
-    candidates: np.ndarray | None = None,
+    given: Given = NOTHING,
     metadata: Mapping[str, Any] | None = None,
 ) -> SteeringVector:
     """Return the steering vector of one method at one block, with its evidence on pairs the fit has not seen.
@@ -35,7 +37,8 @@ def fit_vector(
     Args:
         train, heldout: (positive, negative), each [pair, d_model]; row i of both is one contrastive pair.
         scale: median residual norm at the block, activation units, above 0.
-        candidates: mean differences of all captured blocks [block, d_model], for methods that span a plane.
+        given: what the method names in `needs`, but `tuning`: that is the first half of the held-out pairs, and the separation is then
+            measured on the other half alone.
 
     Raises:
         AsteerError: unknown method, or pairs that hold no direction; the message names concept, model, method and block.
@@ -50,8 +53,13 @@ def fit_vector(
             raise DataError(
                 f"{dropped} of {dropped + len(positive)} pairs hold NaN or infinity, which leaves fewer than {chosen.min_pairs}"
             )
-        fit = chosen.fit(positive, negative, rng, candidates)
         held = finite_pairs(*heldout) if heldout is not None else None
+        given = replace(given, block=block, model=model)
+        if held is not None and "tuning" in chosen.needs:
+            half = tuning_half(len(held[0]))
+            given = replace(given, tuning=(held[0][:half], held[1][:half]))
+            held = held[0][half:], held[1][half:], held[2]
+        fit = chosen.fit(positive, negative, rng, given)
     except AsteerError as error:
         raise type(error)(f"{where}: {error}") from error
     if held is not None and len(held[0]) and held[0].shape[1] != positive.shape[1]:
@@ -60,6 +68,8 @@ def fit_vector(
     facts |= {"positions": chosen.positions, "source": chosen.source, "normalisation": "unit", "dtype": "float32"}
     facts |= {"pairs_used": len(positive), "pairs_dropped": dropped}
     facts |= {"heldout_pairs": len(held[0]) if held else 0, "heldout_dropped": held[2] if held else 0}
+    facts |= {"tuning_pairs": len(given.tuning[0])} if given.tuning else {}
+    facts |= {"options": given.options.model_dump()} if given.options and given.options.model_dump() else {}
     facts |= fit.facts
     if held and "reading" in fit.extras:
         facts["reading_separation"] = separation(held[0], held[1], fit.extras["reading"])
@@ -75,6 +85,17 @@ def fit_vector(
         extras={name: array.astype(np.float32) for name, array in fit.extras.items()},
         metadata=facts,
     )
+
+
+def tuning_half(pairs: int) -> int:
+    """Return how many of the held-out pairs, from the first, serve choices; the rest stays unseen, as evidence.
+
+    Raises:
+        DataError: fewer than four pairs.
+    """
+    if pairs < 4:
+        raise DataError(f"{pairs} held-out pairs; the method makes choices on half of them, so at least 4 are needed")
+    return pairs // 2
 
 
 def finite_pairs(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from asteer_core.errors import DataError
 from asteer_core.methods._base import AdditiveMethod, Fit, paired
+from asteer_core.methods._given import NOTHING, Given
 from asteer_core.methods._registry import METHODS
 from asteer_core.types import Positions
 
@@ -26,8 +27,8 @@ class PrincipalDifference(AdditiveMethod):
     source = "https://arxiv.org/abs/2310.01405"
     min_pairs = 2
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
-        """Return the unit direction that holds most of the differences' energy; `rng` and `candidates` play no part.
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
+        """Return the unit direction that holds most of the differences' energy; `rng` and `given` play no part.
 
         Raises:
             DataError: shapes that do not pair, fewer than two pairs, NaN, no difference, or a sign the labels do not settle.

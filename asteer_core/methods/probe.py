@@ -6,6 +6,7 @@ import numpy as np
 
 from asteer_core.errors import DataError
 from asteer_core.methods._base import AdditiveMethod, Fit, paired, unit
+from asteer_core.methods._given import NOTHING, Given
 from asteer_core.methods._registry import METHODS
 
 
@@ -22,8 +23,8 @@ class ProbeDirection(AdditiveMethod):
     min_pairs = 4
     regularisation = 1.0
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
-        """Return the unit pattern, and the unit weights in activation units as `reading`; `rng` and `candidates` play no part.
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
+        """Return the unit pattern, and the unit weights in activation units as `reading`; `rng` and `given` play no part.
 
         Raises:
             DataError: shapes that do not pair, fewer than four pairs, NaN, or no difference between the classes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asteer_core.methods._base import AdditiveMethod, Fit, paired, unit
+from asteer_core.methods._given import NOTHING, Given
 from asteer_core.methods._registry import METHODS
 
 
@@ -16,8 +17,8 @@ class RandomDirection(AdditiveMethod):
     source = "control"
     min_pairs = 1
 
-    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, candidates: np.ndarray | None = None) -> Fit:
-        """Return a unit direction drawn from `rng`, uniform on the sphere; `candidates` play no part.
+    def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
+        """Return a unit direction drawn from `rng`, uniform on the sphere; `given` plays no part.
 
         Raises:
             DataError: shapes that do not pair, no pairs, or NaN.

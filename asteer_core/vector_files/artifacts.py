@@ -18,6 +18,8 @@ from asteer_core.types import SteeringVector
 KIND = "steering vectors"
 VERSION = 1
 UNIT_TOLERANCE = 1e-3
+HEADS = "heads"
+"""An array of this name is as wide as the block's attention heads together, which is not always d_model; the engine checks it."""
 
 
 def save_vectors(path: Path | str, vectors: Sequence[SteeringVector]) -> None:
@@ -118,7 +120,7 @@ def _check(path: Path, vector: SteeringVector, width: int) -> None:
     for name, array in {"direction": vector.direction, **vector.extras}.items():
         if array.dtype != np.float32 or array.ndim != 1:
             raise StoreError(f"{where}: {name} is {array.dtype} of shape {array.shape}; expected float32 [d_model]")
-        if len(array) != width:
+        if len(array) != width and name != HEADS:
             raise StoreError(f"{where}: {name} has width {len(array)}, expected {width}; the vector belongs to another model")
         if not np.isfinite(array).all():
             raise StoreError(f"{where}: {name} holds NaN or infinity; fit the vectors again")
