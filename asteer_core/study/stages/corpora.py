@@ -162,7 +162,8 @@ def intervention_of(ws: Workspace, configuration: Configuration) -> Intervention
         raise ModelError(
             f"{path}: fitted on weights {got}, but model {configuration.model!r} now has {wanted}; materialise steering_vectors again"
         )
-    return Intervention(METHODS.get(configuration.method).edits(vector, float(configuration.strength or 0)), configuration.scope)
+    method = METHODS.get(configuration.method)
+    return Intervention(method.edits(vector, configuration.strength), configuration.scope, method.gate(vector))
 
 
 def rows_of(ws: Workspace, configuration: Configuration) -> pl.DataFrame:

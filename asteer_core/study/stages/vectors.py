@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from asteer_core.errors import AsteerError
-from asteer_core.methods import METHODS, fit_vector, save_vectors
+from asteer_core.methods import METHODS, Given, fit_vector, save_vectors
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import blocks_of
 from asteer_core.study.runs import recorded
@@ -71,7 +71,16 @@ def _fit(ws: Workspace, concept: str, key: str) -> list[SteeringVector]:
     }
     return [
         fit_vector(
-            concept, model, method, block, train[block], heldout[block], scales[block], ws.rng("vector", concept, key), candidates, facts
+            concept,
+            model,
+            method,
+            block,
+            train[block],
+            heldout[block],
+            scales[block],
+            ws.rng("vector", concept, key),
+            Given(candidates=candidates),
+            facts,
         )
         for block in blocks_of(ws.study, key)
     ]

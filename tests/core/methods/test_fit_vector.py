@@ -19,7 +19,10 @@ def fit(method="caa", train=None, heldout=None, scale=4.0, **keywords):
     return fit_vector("evasion", "tiny", method, 1, train, heldout, scale, np.random.default_rng(0), **keywords)
 
 
-@pytest.mark.parametrize("method", METHODS.names())
+PAIRS_ALONE = [name for name in METHODS.names() if not METHODS.get(name).needs - {"candidates"}]
+
+
+@pytest.mark.parametrize("method", PAIRS_ALONE)
 def test_separation_is_the_auroc_of_held_out_projections(method):
     held = pairs(1)
     vector = fit(method, heldout=held)
@@ -82,5 +85,23 @@ def test_errors_name_concept_model_method_and_block():
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(ConfigError, match="Registered: angular, angular_candidates, caa, pca, probe, random"):
+    with pytest.raises(ConfigError, match="Did you mean 'pca'.* Registered: ablation, ace, angular"):
         fit("cca")
+
+
+def test_choices_are_made_on_one_half_of_the_held_out_pairs_and_evidence_comes_from_the_other(given_for):
+    train, held = pairs(0), pairs(1)
+    truth = np.eye(16)[0]
+    given = given_for("learned", *train, truth)
+    vector = fit("learned", train=train, heldout=held, given=given)
+    assert (vector.metadata["tuning_pairs"], vector.metadata["heldout_pairs"]) == (40, 40)
+    labels, projections = np.repeat([1, 0], 40), np.concatenate([held[0][40:], held[1][40:]]) @ vector.direction
+    assert vector.separation == pytest.approx(roc_auc_score(labels, projections), abs=1e-3)
+    with pytest.raises(DataError, match="3 held-out pairs"):
+        fit("learned", train=train, heldout=(held[0][:3], held[1][:3]), given=given)
+
+
+@pytest.mark.parametrize(("method", "need"), [("iti", "heads"), ("cast", "prompts"), ("learned", "training"), ("sae", "tuning")])
+def test_a_method_without_what_it_needs_says_so(method, need):
+    with pytest.raises(DataError, match=f"method '{method}' needs '{need}'"):
+        fit(method)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asteer_core.errors import DataError
-from asteer_core.methods import METHODS
+from asteer_core.methods import METHODS, Given
 from asteer_core.methods.angular import principal_outside
 
 
@@ -89,7 +89,7 @@ def test_the_angular_plane_comes_from_the_other_blocks_outside_b1():
     b1, hidden = np.eye(6)[0], np.eye(6)[3]
     blocks = np.array([b1 * a + hidden * b for a, b in [(2, 1.0), (30, 40), (1, 0.2)]]) + 0.001 * rng.standard_normal((3, 6))
     negative = rng.standard_normal((20, 6))
-    fit = METHODS.get("angular_candidates").fit(negative + b1, negative, rng, blocks)
+    fit = METHODS.get("angular_candidates").fit(negative + b1, negative, rng, Given(candidates=blocks))
     assert fit.direction @ b1 == pytest.approx(1)
     assert fit.extras["b2"] @ hidden > 0.99
     assert fit.facts["plane_from"] == "blocks"
@@ -99,7 +99,8 @@ def test_one_captured_block_spans_no_plane_so_the_pairs_do():
     rng = np.random.default_rng(0)
     negative = rng.standard_normal((20, 6))
     positive = negative + np.eye(6)[0] + 0.1 * rng.standard_normal((20, 6))
-    fit = METHODS.get("angular_candidates").fit(positive, negative, rng, (positive - negative).mean(axis=0)[None])
+    given = Given(candidates=(positive - negative).mean(axis=0)[None])
+    fit = METHODS.get("angular_candidates").fit(positive, negative, rng, given)
     assert fit.facts["plane_from"] == "pairs"
     assert abs(fit.direction @ fit.extras["b2"]) < 1e-12
 

@@ -124,4 +124,4 @@ def test_what_cannot_be_trained_on_is_named(make_model, prompts):
     with pytest.raises(ModelError, match="layer 9 does not exist"):
         trained(make_model(), prompts, block=9)
     with pytest.raises(ModelError, match="lower learning_rate"):
-        trained(make_model(), prompts, learning_rate=1e30)
+        trained(make_model(), prompts, scale=float("inf"))
