@@ -1,4 +1,4 @@
-"""How many blocks a model has, read from its `config.json` without loading it.
+"""How many blocks a model has and of what architecture it is, read from its `config.json` without loading it.
 
 Torch-free, so that a share of the depth can stand in a study that is only planned. What does not belong here: finding the blocks of a
 loaded model (`blocks.py`).
@@ -27,17 +27,32 @@ def read_depth(spec: ModelSpec, data_root: str | Path) -> int:
     Raises:
         ModelError: the configuration cannot be obtained or read, or names no depth; the message says what to do.
     """
-    file = _config(spec, Path(data_root))
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(
-            f"model {spec.name!r}: its depth is needed, but {file} cannot be read ({error}); repair it, or {_REMEDY}"
-        ) from None
+    file, content = _read(spec, Path(data_root))
     depth = _depth(content)
     if depth is None:
         raise ModelError(f"model {spec.name!r}: {file} names no depth (none of {', '.join(_NAMES)}); {_REMEDY}")
     return depth
+
+
+def read_architecture(spec: ModelSpec, data_root: str | Path) -> str | None:
+    """Return the `model_type` that a model's configuration names, such as `llama`; None where it names none.
+
+    Raises:
+        ModelError: the configuration cannot be obtained or read.
+    """
+    content = _read(spec, Path(data_root))[1]
+    found = content.get("model_type") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _read(spec: ModelSpec, data_root: Path) -> tuple[Path, Any]:
+    file = _config(spec, data_root)
+    try:
+        return file, json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(
+            f"model {spec.name!r}: its depth is needed, but {file} cannot be read ({error}); repair it, or {_REMEDY}"
+        ) from None
 
 
 def _depth(content: Any) -> int | None:

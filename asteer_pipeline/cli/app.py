@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from asteer_core.errors import AsteerError
-from asteer_pipeline.cli import data, export, judge, score, sql, study, ui
+from asteer_pipeline.cli import data, export, judge, score, sql, study, ui, vectors
 from asteer_pipeline.cli.terminal import printable
 
 DEBUG = "--debug"
@@ -31,6 +31,7 @@ app.command("compare")(score.compare)
 app.add_typer(judge.app, name="judge")
 app.add_typer(export.app, name="export")
 app.add_typer(data.app, name="data")
+app.add_typer(vectors.app, name="vectors")
 
 
 @app.callback()
