@@ -69,10 +69,11 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where a fit happens, the options (None: defaults), and what the method named in `needs`."""
+    """Where a fit happens, on which weights, the options (None: defaults), and what the method named in `needs`."""
 
     block: int = 0
     model: str = ""
+    weights: str | None = None
     options: Options | None = None
     candidates: np.ndarray | None = None
     tuning: Sides | None = None

@@ -54,7 +54,7 @@ def fit_vector(
                 f"{dropped} of {dropped + len(positive)} pairs hold NaN or infinity, which leaves fewer than {chosen.min_pairs}"
             )
         held = finite_pairs(*heldout) if heldout is not None else None
-        given = replace(given, block=block, model=model)
+        given = replace(given, block=block, model=model, weights=(metadata or {}).get("model_fingerprint"))
         if held is not None and "tuning" in chosen.needs:
             half = tuning_half(len(held[0]))
             given = replace(given, tuning=(held[0][:half], held[1][:half]))

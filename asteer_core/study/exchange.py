@@ -20,7 +20,7 @@ from asteer_core.methods import METHODS
 from asteer_core.methods.fitting import finite_pairs, separation
 from asteer_core.model.available import available_models
 from asteer_core.types import Add, SteeringVector, check_name
-from asteer_core.vector_files import Directions, load_vectors, read_directions, save_vectors, write_control_vector
+from asteer_core.vector_files import describe, load_vectors, read_directions, save_vectors, write_control_vector
 from asteer_core.warehouse.store import replace_file
 
 IMPORTED = "imported"
@@ -81,7 +81,7 @@ def import_vectors(
         ]
     scales = residual_scale(language_model, card.prompts["prompt"].head(SCALE_PROMPTS).to_list(), blocks)
     facts = {
-        **describe(found), "shift": shift, "flipped": flip, "architecture": language_model.config.model_type,
+        **describe(found), "normalisation": "unit", "shift": shift, "flipped": flip, "architecture": language_model.config.model_type,
         "model_fingerprint": weights, "model_revision": language_model.revision, "concept_fingerprint": card.fingerprint,
     }  # fmt: skip
     vectors = []
@@ -99,18 +99,6 @@ def import_vectors(
         )  # fmt: skip
     save_vectors(path, vectors)
     return Shelved(path.stem, path, {vector.block: vector for vector in vectors})
-
-
-def describe(found: Directions) -> dict[str, object]:
-    """Return where directions come from, for the metadata of a vector made of them."""
-    return {
-        "source": found.source,
-        "source_form": found.form,
-        "source_digest": found.digest,
-        "source_model_hint": found.model_hint,
-        "source_facts": {str(key): str(value)[:200] for key, value in list(found.facts.items())[:40]},
-        "normalisation": "unit",
-    }
 
 
 def list_vectors(home: Path | None = None) -> list[Shelved]:
@@ -184,8 +172,10 @@ def export_vectors(
 def _pushes(source: Path, vectors: Iterable[SteeringVector], strength: float) -> dict[int, np.ndarray]:
     pushes: dict[int, np.ndarray] = {}
     for vector in vectors:
-        for edit in METHODS.get(vector.method).edits(vector, strength):
-            if not isinstance(edit, Add) or edit.site != "block_output":
+        method = METHODS.get(vector.method)
+        gate = method.gate(vector)
+        for edit in method.edits(vector, strength if method.has_dial else None):
+            if gate or not isinstance(edit, Add) or edit.site != "block_output":
                 raise DataError(
                     f"{source}: method {vector.method!r} does more than add to the residual stream, which other tools cannot express; "
                     "export the directions alone with --unit"

@@ -6,7 +6,7 @@ Files are untrusted: whatever they hold, the answer is vectors or an `AsteerErro
 
 from asteer_core.vector_files.artifacts import load_vectors, save_vectors
 from asteer_core.vector_files.control_vector import write_control_vector
-from asteer_core.vector_files.directions import Directions, from_directions
+from asteer_core.vector_files.directions import Directions, describe, from_directions
 from asteer_core.vector_files.reading import read_directions
 
-__all__ = ["Directions", "from_directions", "load_vectors", "read_directions", "save_vectors", "write_control_vector"]
+__all__ = ["Directions", "describe", "from_directions", "load_vectors", "read_directions", "save_vectors", "write_control_vector"]

@@ -79,11 +79,13 @@ class Directions:
             raise DataError(f"{self.source}: a shift of {by} moves block {min(self.by_block)} to {min(moved)}; blocks count from 0")
         return replace(self, by_block=moved, zero_blocks=tuple(block + by for block in self.zero_blocks))
 
-    def check_model(self, name: str, d_model: int, n_blocks: int, fingerprint: str | None = None, *, other_weights: bool = False) -> None:
+    def check_model(
+        self, name: str, d_model: int, n_blocks: int | None = None, fingerprint: str | None = None, *, other_weights: bool = False
+    ) -> None:
         """Raise unless the directions can be those of a model.
 
         Args:
-            name, d_model, n_blocks, fingerprint: the model's.
+            name, d_model, n_blocks, fingerprint: the model's; None = not known, so not compared.
             other_weights: take directions of other weights of the same shape, such as those of the base model.
 
         Raises:
@@ -93,8 +95,8 @@ class Directions:
             raise ModelError(
                 f"{self.source}: directions have width {self.width}, but model {name!r} has {d_model}; they belong to another model"
             )
-        beyond = [block for block in sorted(self.by_block) if block >= n_blocks]
-        if beyond:
+        beyond = [block for block in sorted(self.by_block) if n_blocks is not None and block >= n_blocks]
+        if beyond and n_blocks is not None:
             raise ModelError(f"{self.source}: direction for block {beyond[0]}, but model {name!r} has blocks 0 to {n_blocks - 1}")
         found = self.facts.get("model_fingerprint")
         if not other_weights and found and fingerprint and found != fingerprint:
@@ -102,6 +104,17 @@ class Directions:
                 f"{self.source}: found on weights {str(found)[:20]}, but model {name!r} has {fingerprint}; "
                 "set other_weights: true (--other-weights) to use it all the same"
             )
+
+
+def describe(found: Directions) -> dict[str, Any]:
+    """Return where directions come from, for the metadata of a vector made of them."""
+    return {
+        "source": found.source,
+        "source_form": found.form,
+        "source_digest": found.digest,
+        "source_model_hint": found.model_hint,
+        "source_facts": {str(key)[:40]: str(value)[:200] for key, value in list(found.facts.items())[:40]},
+    }
 
 
 def from_directions(by_block: Mapping[int, Any], source: str = "arrays", model_hint: str | None = None) -> Directions:

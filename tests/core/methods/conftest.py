@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from asteer_core.methods import METHODS, Given, HeadPairs, PromptSets
 from asteer_core.types import TrainedVector
+from asteer_core.vector_files import write_control_vector
 
 D, HEADS = 48, 6
 
@@ -77,13 +78,27 @@ def sae_of(tmp_path_factory) -> Callable:
     return make
 
 
+@pytest.fixture(scope="session")
+def file_of(tmp_path_factory, sae_of) -> Callable:
+    """A function (method, activations, truth, seed) -> the file that the method reads."""
+
+    def make(name, activations, truth, seed):
+        if name == "sae":
+            return sae_of(activations, truth, seed)
+        path = tmp_path_factory.mktemp("vector") / "v.gguf"
+        write_control_vector(path, {2: 3 * truth}, "llama")
+        return path
+
+    return make
+
+
 @pytest.fixture
-def given_for(sae_of) -> Callable:
+def given_for(file_of) -> Callable:
     """A function (method, positive, negative, truth, seed) -> what the method needs beside the pairs."""
 
     def give(name, positive, negative, truth, seed=0):
         method = METHODS.get(name)
-        options = {"sae": "file", "top_k": 1} if name == "sae" else {"top_k": 1} if name == "iti" else {}
+        options = {"sae": {"sae": "file", "top_k": 1}, "imported": {"path": "file"}, "iti": {"top_k": 1}}.get(name, {})
         cut = len(positive) * 3 // 4
         return Given(
             block=2,
@@ -93,7 +108,7 @@ def given_for(sae_of) -> Callable:
             heads=head_pairs(positive, negative, truth, seed) if "heads" in method.needs else None,
             prompts={2: prompt_sets(seed)} if "prompts" in method.needs else {},
             train=trainer(positive, negative) if "training" in method.needs else None,
-            files={"file": sae_of(np.concatenate([positive, negative]), truth, seed)} if "files" in method.needs else {},
+            files={"file": file_of(name, np.concatenate([positive, negative]), truth, seed)} if "files" in method.needs else {},
         )
 
     return give

@@ -9,7 +9,7 @@ from asteer_core.types import Add, Affine, Rotate
 from tests.core.methods.conftest import D, head_pairs, planted_pairs
 
 NAMES = METHODS.names()
-FITTED = [name for name in NAMES if name != "random"]
+FITTED = [name for name in NAMES if name not in ("random", "imported")]
 DIALLED = [name for name in NAMES if METHODS.get(name).has_dial]
 # An autoencoder reads a fixed space, so a shift, a factor or a rotation of the activations is another input to it.
 EQUIVARIANT = [name for name in FITTED if name != "sae"]
