@@ -29,7 +29,7 @@ class StudyPartitions:
         vector: concept x vector key, such as `toxicity|llama-3m:caa`.
         configuration: concept x configuration key, such as `toxicity|llama-3m:caa:L02:s0.60`.
         model: concept x model name, for the baselines.
-        vector_to_configuration: a steered corpus depends on exactly the vector it is steered with.
+        vector_to_configuration: a steered corpus depends on exactly the vectors it is steered with.
         model_to_configuration: what is steered depends on the baseline of the same concept and model.
         vector_to_model: of the vectors only random directions are used by baselines; None where the study has no such control.
     """
@@ -68,8 +68,8 @@ def study_partitions(plan: Plan) -> StudyPartitions:
         vector=dg.MultiPartitionsDefinition({"concept": concept, "vector": vector}),
         configuration=dg.MultiPartitionsDefinition({"concept": concept, "configuration": configuration}),
         model=dg.MultiPartitionsDefinition({"concept": concept, "model": model}),
-        vector_to_configuration=_mapping("vector", "configuration", _children(plan.vector_keys, plan.configuration_keys, _vector_of)),
-        model_to_configuration=_mapping("model", "configuration", _children(plan.models, plan.configuration_keys, _model_of)),
+        vector_to_configuration=_mapping("vector", "configuration", _children(plan.vector_keys, plan.configuration_keys, plan.vectors_of)),
+        model_to_configuration=_mapping("model", "configuration", _children(plan.models, plan.configuration_keys, _models_of)),
         vector_to_model=_mapping("vector", "model", random) if random else None,
     )
 
@@ -86,8 +86,8 @@ def pairs(context: dg.AssetExecutionContext) -> list[tuple[str, str]]:
     return found
 
 
-def _vector_of(configuration_key: str) -> str:
-    return ":".join(configuration_key.split(":")[:2])
+def _models_of(key: str) -> tuple[str]:
+    return (_model_of(key),)
 
 
 def _model_of(key: str) -> str:
@@ -105,12 +105,13 @@ def _check_keys(axis: str, keys: Sequence[str]) -> None:
         raise ConfigError(f"study: there is no {axis}; the study file must name at least one")
 
 
-def _children(parents: Sequence[str], children: Sequence[str], parent_of: Callable[[str], str]) -> dict[str, list[str]]:
+def _children(parents: Sequence[str], children: Sequence[str], parents_of: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {key: [] for key in parents}
     for key in children:
-        if parent_of(key) not in found:
-            raise ConfigError(f"study: {key!r} belongs to {parent_of(key)!r}, which the plan does not have")
-        found[parent_of(key)].append(key)
+        for parent in parents_of(key):
+            if parent not in found:
+                raise ConfigError(f"study: {key!r} belongs to {parent!r}, which the plan does not have")
+            found[parent].append(key)
     return found
 
 

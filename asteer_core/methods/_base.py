@@ -72,6 +72,11 @@ class Method(Protocol):
         """Whether there is a strength. Where there is none, a study gives none."""
         ...
 
+    @property
+    def has_gate(self) -> bool:
+        """Whether it decides row by row."""
+        ...
+
     def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
         """Return the direction of violation from paired activations [pair, d_model]."""
         ...
@@ -100,6 +105,7 @@ class BaseMethod:
     needs: frozenset[Need] = frozenset()
     options: type[Options] = Options
     has_dial: bool = True
+    has_gate: bool = False
 
     def dial(self, strength: float | None) -> float:
         """Return the strength as a number.

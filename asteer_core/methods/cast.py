@@ -13,8 +13,13 @@ from asteer_core.types import Gate, SteeringVector
 
 
 class CastOptions(Options):
-    """`condition_layer`: block at which prompts are compared (None: the block that is steered)."""
+    """What the gate compares, and where.
 
+    `against`: concepts whose prompts must not open it (None: the study's other concepts). `condition_layer`: block at which prompts are
+    compared (None: the block that is steered).
+    """
+
+    against: list[str] | None = Field(default=None, min_length=1)
     condition_layer: int | None = Field(default=None, ge=0)
 
 
@@ -33,6 +38,7 @@ class ConditionalSteering(AdditiveMethod):
     min_pairs = 1
     needs: frozenset[Need] = frozenset({"prompts"})
     options: type[Options] = CastOptions
+    has_gate = True
 
     def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:
         """Return the unit mean difference, in `extras` the unit condition, and in `facts` the gate with its precision and recall.

@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """How hard a configuration steers: a strength, or the KL divergence (nats per token) that the strength is to reach."""
+    """How hard a configuration steers: a strength, or the KL divergence (nats per token) that the strength is to reach, or neither."""
 
     strength: float | None = None
     kl: float | None = None
@@ -50,7 +50,9 @@ def places(layers: Any, depth: Callable[[], int]) -> list[Place]:
 
 
 def pushes(strengths: Any) -> list[Push]:
-    """Return the pushes that `strengths` name, in order."""
+    """Return the pushes that `strengths` name, in order; one without a strength where there are none (None)."""
+    if strengths is None:
+        return [Push()]
     if isinstance(strengths, Mapping):
         return [Push(kl=target) for target in strengths["kl"]]
     return [Push(strength) for strength in strengths]

@@ -1,12 +1,12 @@
 """What a study will make: every configuration, baseline and vector by key, before anything runs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from asteer_core.study.depth import registered_depth
 from asteer_core.study.dials import Place, Push, places, pushes
-from asteer_core.study.study import Dial, Study
+from asteer_core.study.study import Dial, Part, Study
 from asteer_core.types import Configuration
 
 RANDOM = "random"
@@ -14,12 +14,20 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Plan:
-    """The partition keys of a study, in the order in which they are made; keys of one model are contiguous."""
+    """The partition keys of a study, in the order in which they are made; keys of one model are contiguous.
+
+    `combined`: configuration key -> keys of its vectors, where these are not the one that the key begins with.
+    """
 
     concepts: tuple[str, ...]
     models: tuple[str, ...]
     configuration_keys: tuple[str, ...]
     vector_keys: tuple[str, ...]
+    combined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def vectors_of(self, configuration_key: str) -> tuple[str, ...]:
+        """Return the keys of the vectors that a configuration steers with."""
+        return self.combined.get(configuration_key) or (":".join(configuration_key.split(":")[:2]),)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -49,19 +57,26 @@ def plan(study: Study, depth: Depth = registered_depth) -> Plan:
     """
     keys: dict[str, None] = {}
     vectors: dict[str, None] = {}
+    combined: dict[str, tuple[str, ...]] = {}
     for model in study.models:
         for grid in study.grid:
             for place in places_of(grid, model, depth):
                 for push in pushes(grid.strengths):
-                    configuration = _configuration(study, study.concepts[0], model, grid.method, place, push)
+                    configuration = _configuration(study, study.concepts[0], model, grid.label, place, push)
                     keys[configuration.key] = None
                     vectors[configuration.vector_key] = None
+        for combination in study.combinations:
+            for push in pushes(combination.strengths):
+                key = _configuration(study, study.concepts[0], model, combination.name, Place(), push).key
+                keys[key] = None
+                combined[key] = tuple(dict.fromkeys(f"{model}:{part.method}" for part in combination.parts))
+                vectors |= dict.fromkeys(combined[key])
         if study.controls.random:
             vectors[f"{model}:{RANDOM}"] = None
-    return Plan(tuple(study.concepts), tuple(study.models), tuple(keys), tuple(vectors))
+    return Plan(tuple(study.concepts), tuple(study.models), tuple(keys), tuple(vectors), combined)
 
 
-def places_of(dial: Dial, model: str, depth: Depth = registered_depth) -> list[Place]:
+def places_of(dial: Dial | Part, model: str, depth: Depth = registered_depth) -> list[Place]:
     """Return where a dial steers `model`."""
     return places(dial.layers_of(model), partial(depth, model))
 
@@ -74,7 +89,7 @@ def steered(study: Study, concept: str, key: str) -> Configuration:
 def dials_of(study: Study, vector_key: str) -> list[Dial]:
     """Return the dials that steer with one vector."""
     _, method = vector_key.split(":")
-    found: list[Dial] = [grid for grid in study.grid if grid.method == method]
+    found: list[Dial] = [grid for grid in study.grid if grid.label == method]
     if method == RANDOM and study.controls.random:
         found.append(study.controls.random)
     return found
@@ -86,7 +101,9 @@ def asked_of(study: Study, vector_key: str, depth: Depth = registered_depth) -> 
     every = (
         (place, push) for dial in dials_of(study, vector_key) for place in places_of(dial, model, depth) for push in pushes(dial.strengths)
     )
-    return list(dict.fromkeys(every))
+    parts = [part for found in study.combinations for part in found.parts if f"{model}:{part.method}" == vector_key]
+    combined = ((place, Push()) for part in parts for place in places_of(part, model, depth))
+    return list(dict.fromkeys((*every, *combined)))
 
 
 def blocks_of(study: Study, vector_key: str, depth: Depth = registered_depth) -> list[int]:

@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.paths import data_root
 from asteer_core.study.dials import Layers, Strengths
-from asteer_core.types import Sampling, check_name
+from asteer_core.types import BASELINES, Sampling, check_name
 
 DEFAULT_STUDY = "quick"
+RESERVED = (*BASELINES, "random")
 
 
 class _Part(BaseModel):
@@ -48,9 +49,49 @@ class Dial(_Part):
 
 
 class Grid(Dial):
-    """The configurations of one method."""
+    """The configurations of one method.
+
+    `strengths` is absent where the method has no dial. `options` are the method's own. `name` stands in keys and tables in the place of
+    the method, so that one method may be run with several options.
+    """
 
     method: str
+    name: str | None = None
+    strengths: Strengths | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def label(self) -> str:
+        """What keys and tables call the entry."""
+        return self.name or self.method
+
+
+class Part(_Part):
+    """One vector of a combination: a method, or the name of a grid entry, at one or several layers.
+
+    Its strength is the combination's times `weight`.
+    """
+
+    method: str
+    layers: Layers
+    weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+
+    @property
+    def differs_by_model(self) -> bool:
+        """Whether `layers` is a mapping from models."""
+        return isinstance(self.layers, dict)
+
+    def layers_of(self, model: str) -> Any:
+        """Return what stands under `layers` for `model`."""
+        return self.layers[model] if isinstance(self.layers, dict) else self.layers
+
+
+class Combination(_Part):
+    """Several vectors in one configuration, at every strength. `strengths` is absent where no part has a dial."""
+
+    name: str
+    parts: Annotated[list[Part], Field(min_length=1)]
+    strengths: Strengths | None = None
 
 
 class Controls(_Part):
@@ -110,6 +151,7 @@ class Study(_Part):
     concepts: Names
     models: Names
     grid: Annotated[list[Grid], Field(min_length=1)]
+    combinations: list[Combination] = []
     controls: Controls = Controls()
     sampling: Annotated[Sampling, BeforeValidator(_sampling)] = Sampling()
     size: Size = Size()
@@ -123,7 +165,9 @@ class Study(_Part):
         for kind, names in (("study", [self.name]), ("concept", self.concepts), ("model", self.models)):
             for name in names:
                 check_name(kind, name)
-        dials: list[tuple[str, Dial]] = [(f"method {grid.method!r}", grid) for grid in self.grid]
+        check_labels(self.grid, self.combinations)
+        dials: list[tuple[str, Dial | Part]] = [(f"method {grid.label!r}", grid) for grid in self.grid]
+        dials += [(f"combination {found.name!r}", part) for found in self.combinations for part in found.parts]
         if self.controls.random:
             dials.append(("controls.random", self.controls.random))
         for owner, dial in dials:
@@ -139,6 +183,31 @@ class Study(_Part):
                 f"{self.size.prompts * self.size.samples} responses; lower metrics.m or raise size.prompts"
             )
         return self
+
+
+def check_labels(grid: list[Grid], combinations: list[Combination]) -> None:
+    """Raise unless every name stands for one thing.
+
+    Raises:
+        ValueError: a name is a baseline's, or stands for two methods, two sets of options, or a combination and something else; or a
+            combination leaves a layer or a strength to be found.
+    """
+    seen: dict[str, tuple[str, dict[str, Any]]] = {}
+    for entry in grid:
+        check_name("grid entry", entry.label)
+        if entry.name in RESERVED:
+            raise ValueError(f"grid entry {entry.name!r} has the name of a baseline; choose another")
+        if seen.setdefault(entry.label, (entry.method, entry.options)) != (entry.method, entry.options):
+            raise ValueError(f"two grid entries are called {entry.label!r} but differ in method or options; give one a `name:` of its own")
+    for found in combinations:
+        check_name("combination", found.name)
+        if found.name in RESERVED or found.name in seen:
+            raise ValueError(f"combination {found.name!r} has the name of a baseline or grid entry; choose another")
+        seen[found.name] = ("", {})
+        if isinstance(found.strengths, dict):
+            raise ValueError(f"combination {found.name!r}: a KL target is searched for one vector alone; give numbers under `strengths`")
+        if any("auto" in part.layers for part in found.parts if isinstance(part.layers, dict)):
+            raise ValueError(f"combination {found.name!r}: blocks are ranked for one vector alone; name blocks or shares of the depth")
 
 
 def load_study(name_or_path: str | Path | None = None) -> Study:
@@ -194,8 +263,8 @@ def _explain(fault: Any, value: Any) -> str:
 
 def _keys_beside(place: Iterable[Any]) -> list[str]:
     parts = {
-        "grid": Grid, "random": Dial, "controls": Controls, "size": Size, "selection": SelectionOptions, "metrics": MetricOptions,
-        "detectors": DetectorOptions,
+        "grid": Grid, "combinations": Combination, "parts": Part, "random": Dial, "controls": Controls, "size": Size,
+        "selection": SelectionOptions, "metrics": MetricOptions, "detectors": DetectorOptions,
     }  # fmt: skip
     model: type[BaseModel] = Study
     for step in list(place)[:-1]:

@@ -16,12 +16,11 @@ import numpy as np
 from asteer_core import paths
 from asteer_core.concepts import Concept, Template, load_concept
 from asteer_core.errors import ConfigError
-from asteer_core.methods import METHODS
 from asteer_core.model.available import Available, available_models
 from asteer_core.model.depth import read_depth
 from asteer_core.model.specs import ModelSpec
-from asteer_core.study.dials import pushes
 from asteer_core.study.plan import Plan, plan
+from asteer_core.study.recipes import check_methods
 from asteer_core.study.study import Study
 from asteer_core.types import fingerprint
 from asteer_core.warehouse.store import Store
@@ -43,7 +42,7 @@ class Workspace:
         progress: called as work goes on.
 
     Raises:
-        AsteerError: an unknown concept, model or method, or a strength outside a method's dial; before anything runs.
+        AsteerError: an unknown concept, model or method, a strength outside a method's dial, or a wrong option; before anything runs.
     """
 
     def __init__(self, study: Study, home: Path | None = None, data_root: Path | None = None, progress: Progress | None = None) -> None:
@@ -61,11 +60,7 @@ class Workspace:
         self.plan: Plan = plan(study, self.depth)
 
     def _check(self) -> None:
-        for grid in self.study.grid:
-            method = METHODS.get(grid.method)
-            for push in pushes(grid.strengths):
-                if push.strength is not None:
-                    method.check_strength(push.strength)
+        check_methods(self.study)
         for name in self.study.models:
             self.spec(name)
             self.scorer_of(name)

@@ -7,14 +7,15 @@ from typing import Any
 import polars as pl
 
 from asteer_core.errors import AsteerError, ModelError
-from asteer_core.methods import METHODS, load_vectors
+from asteer_core.methods import load_vectors
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import RANDOM, baselines, steered
+from asteer_core.study.recipes import Ingredient, ingredients
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
-from asteer_core.types import BASELINES, Configuration, GenerationRequest, Intervention, fingerprint, row_stream
+from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest, Intervention, SteeringVector, fingerprint, row_stream
 
 VERSION = 1
 ROWS_AT_ONCE = 1024
@@ -44,9 +45,9 @@ def cell_baselines(ws: Workspace, concept: str, model: str) -> list[Configuratio
 
 def _steered_key(ws: Workspace, concept: str, key: str | None) -> str:
     configuration = steered(ws.study, concept, str(key))
-    return fingerprint(
-        [*_common(ws, configuration.model, concept), configuration.id, upstream(ws, "steering_vectors", concept, configuration.vector_key)]
-    )
+    vectors = [upstream(ws, "steering_vectors", concept, vector) for vector in ws.plan.vectors_of(str(key))]
+    recipe = [found.model_dump() for found in ws.study.combinations if found.name == configuration.method]
+    return fingerprint([*_common(ws, configuration.model, concept), configuration.id, vectors, recipe])
 
 
 def _baseline_key(ws: Workspace, concept: str, model: str | None) -> str:
@@ -150,20 +151,27 @@ def intervention_of(ws: Workspace, configuration: Configuration) -> Intervention
     """
     if configuration.method in BASELINES:
         return Intervention()
-    path = vector_path(ws, configuration.concept, configuration.vector_key)
+    edits: list[Edit] = []
+    gate = None
+    for item in ingredients(ws.study, configuration, ws.depth):
+        vector = _vector(ws, configuration, item)
+        edits += item.method.edits(vector, item.strength(configuration.strength))
+        gate = item.method.gate(vector)
+    return Intervention(tuple(edits), configuration.scope, gate)
+
+
+def _vector(ws: Workspace, configuration: Configuration, item: Ingredient) -> SteeringVector:
+    path = vector_path(ws, configuration.concept, item.vector_key)
     vectors = ws.remember(("vectors", str(path), path.stat().st_mtime_ns if path.exists() else 0), lambda: load_vectors(path))
-    vector = vectors.get(configuration.layer)
+    vector = vectors.get(item.layer)
     if vector is None:
-        raise ModelError(
-            f"{path}: no vector for block {configuration.layer} (blocks {sorted(vectors)}); materialise steering_vectors again"
-        )
+        raise ModelError(f"{path}: no vector for block {item.layer} (blocks {sorted(vectors)}); materialise steering_vectors again")
     wanted, got = ws.model_fingerprint(configuration.model), vector.metadata.get("model_fingerprint")
     if wanted != got:
         raise ModelError(
             f"{path}: fitted on weights {got}, but model {configuration.model!r} now has {wanted}; materialise steering_vectors again"
         )
-    method = METHODS.get(configuration.method)
-    return Intervention(method.edits(vector, configuration.strength), configuration.scope, method.gate(vector))
+    return vector
 
 
 def rows_of(ws: Workspace, configuration: Configuration) -> pl.DataFrame:

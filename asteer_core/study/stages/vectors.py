@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 
 from asteer_core.errors import AsteerError
-from asteer_core.methods import METHODS, Given, fit_vector, save_vectors
+from asteer_core.methods import fit_vector, save_vectors
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import blocks_of
+from asteer_core.study.recipes import method_of
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._material import given_for, material_key
 from asteer_core.study.stages._run import Frames, Partition, Stage, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Positions, SteeringVector, fingerprint
@@ -37,8 +39,16 @@ def vector_path(ws: Workspace, concept: str, vector_key: str | None) -> Path:
 
 
 def _key(ws: Workspace, concept: str, key: str | None) -> str:
-    model, method = str(key).split(":")
-    settings = [METHODS.get(method).positions, blocks_of(ws.study, str(key)), str(ws.study.sampling), ws.study.seed, SCALE_PROMPTS]
+    model, method = str(key).split(":")[0], method_of(ws.study, str(key))
+    settings = [
+        method.name,
+        method.positions,
+        material_key(ws, concept, str(key)),
+        blocks_of(ws.study, str(key), ws.depth),
+        str(ws.study.sampling),
+        ws.study.seed,
+        SCALE_PROMPTS,
+    ]
     inputs = [upstream(ws, "contrastive_pairs", concept, None), ws.model_fingerprint(model), ws.concept(concept).fingerprint]
     return fingerprint(["steering_vectors", VERSION, concept, key, settings, inputs])
 
@@ -54,12 +64,12 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
         except AsteerError as error:
             failures.add(concept, key, error)
             continue
-        yield (concept, key), {"steering_vectors": pl.DataFrame([_row(ws, vector) for vector in vectors], schema=_SCHEMA)}
+        yield (concept, key), {"steering_vectors": pl.DataFrame([_row(ws, str(key), vector) for vector in vectors], schema=_SCHEMA)}
 
 
 def _fit(ws: Workspace, concept: str, key: str) -> list[SteeringVector]:
-    model, method = key.split(":")
-    positions = METHODS.get(method).positions
+    model, method = key.split(":")[0], method_of(ws.study, key)
+    positions = method.positions
     train, heldout = (_activations(ws, concept, model, split, positions) for split in ("extraction", "extraction_heldout"))
     candidates = np.stack([(positive - negative).mean(axis=0, dtype=np.float64) for positive, negative in train.values()])
     scales = _scales(ws, concept, model)
@@ -73,16 +83,16 @@ def _fit(ws: Workspace, concept: str, key: str) -> list[SteeringVector]:
         fit_vector(
             concept,
             model,
-            method,
+            method.name,
             block,
             train[block],
             heldout[block],
             scales[block],
             ws.rng("vector", concept, key),
-            Given(candidates=candidates),
+            given_for(ws, concept, key, block, candidates, scales[block]),
             facts,
         )
-        for block in blocks_of(ws.study, key)
+        for block in blocks_of(ws.study, key, ws.depth)
     ]
 
 
@@ -125,13 +135,13 @@ _SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _row(ws: Workspace, vector: SteeringVector) -> dict[str, Any]:
-    path = vector_path(ws, vector.concept, f"{vector.model}:{vector.method}")
+def _row(ws: Workspace, key: str, vector: SteeringVector) -> dict[str, Any]:
+    path = vector_path(ws, vector.concept, key)
     return {
         "study": ws.study.name,
         "concept": vector.concept,
         "model": vector.model,
-        "method": vector.method,
+        "method": key.split(":")[1],
         "layer": vector.block,
         "seed": ws.study.seed,
         "scale": vector.scale,
