@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from asteer_core.concepts.card import Card, Template, read_card
+from asteer_core.concepts.pairs import read_pairs
 from asteer_core.concepts.real import real_fingerprint, real_rows
 from asteer_core.concepts.rows import JUDGE, PAIRS, PROMPTS, REAL, read_rows
 from asteer_core.datasets import DatasetSpec, resolve
@@ -95,7 +96,8 @@ def load_concept(name: str, root: Roots = None, cache: Path | None = None) -> Co
     if card.name != folder.name:
         raise DataError(f"{folder / 'concept.yaml'}: name {card.name!r} differs from its folder {folder.name!r}; make them the same")
     datasets = tuple(resolve(entry, f"{folder / 'concept.yaml'}: real[{number}]", folder) for number, entry in enumerate(card.real))
-    frames = {schema.name: read_rows(folder / schema.name, schema) for schema in (PAIRS, PROMPTS, JUDGE)}
+    frames = {PAIRS.name: read_pairs(folder / PAIRS.name)}
+    frames |= {schema.name: read_rows(folder / schema.name, schema) for schema in (PROMPTS, JUDGE)}
     # With data sets of its own a concept needs no file of real text.
     own_file = folder / REAL.name
     frames[REAL.name] = pl.DataFrame(schema=REAL.columns) if datasets and not own_file.exists() else read_rows(own_file, REAL)

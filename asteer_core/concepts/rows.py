@@ -1,8 +1,10 @@
 """Reading one JSONL file of a concept, row by row, into a typed polars frame; every fault is named by file and line."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -47,27 +49,49 @@ def read_rows(path: Path, schema: FileSchema) -> pl.DataFrame:
     Raises:
         DataError: the file is missing, empty, or a row is broken; the message names file and line.
     """
+    rows = [parse_row(where, row, schema) for where, row in read_objects(path, schema)]
+    refuse_repeats(path, rows)
+    return pl.DataFrame(rows, schema=schema.columns)
+
+
+def read_objects(path: Path, schema: FileSchema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (place for errors, JSON object) of each row; the file holds JSON lines, or one JSON list.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8 or not JSON, or a row is no object.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DataError(f"{path}: missing; a concept needs concept.yaml, pairs.jsonl, prompts.jsonl, judge.jsonl and real.jsonl") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
-    rows = [_parse(path, number, line, schema) for number, line in enumerate(lines, 1) if line.strip()]
-    if not rows:
+    if text.lstrip().startswith("["):
+        values = [(f"{path}, row {number}", value) for number, value in enumerate(_json(f"{path}", text), 1)]
+    else:
+        lines = [(f"{path}, line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        values = [(where, _json(where, line)) for where, line in lines]
+    if not values:
         raise DataError(f"{path}: no rows; expected JSON lines with {', '.join(schema.columns)}")
-    _refuse_repeats(path, rows)
-    return pl.DataFrame(rows, schema=schema.columns)
+    for where, value in values:
+        if not isinstance(value, dict):
+            raise DataError(f"{where}: got {type(value).__name__}, expected a JSON object with {', '.join(schema.columns)}")
+        yield where, value
 
 
-def _parse(path: Path, number: int, line: str, schema: FileSchema) -> dict[str, object]:
-    where = f"{path}, line {number}"
+def _json(where: str, text: str) -> Any:
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON ({error}); every line must be one complete JSON object") from None
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: got {type(row).__name__}, expected a JSON object with {', '.join(schema.columns)}")
+
+
+def parse_row(where: str, row: dict[str, Any], schema: FileSchema) -> dict[str, object]:
+    """Return the columns of `schema` from one row.
+
+    Raises:
+        DataError: a text is missing, empty or too long, a split is unknown, or the label is not 0 or 1.
+    """
     parsed: dict[str, object] = {}
     for name in ("id", "group", "split", *schema.texts):
         parsed[name] = _text(where, name, row.get(name))
@@ -93,7 +117,12 @@ def _text(where: str, name: str, value: object) -> str:
     return value
 
 
-def _refuse_repeats(path: Path, rows: list[dict[str, object]]) -> None:
+def refuse_repeats(path: Path, rows: list[dict[str, object]]) -> None:
+    """Raise where an id stands twice.
+
+    Raises:
+        DataError: the id and its rows.
+    """
     seen: dict[object, int] = {}
     for number, row in enumerate(rows, 1):
         first = seen.setdefault(row["id"], number)
