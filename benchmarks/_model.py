@@ -10,7 +10,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from asteer_core.model import LanguageModel
+from asteer_core.model import LanguageModel, load_model, load_registry
+from asteer_core.paths import data_root
 from asteer_core.types import Add, Edit, GenerationRequest, Intervention, Rotate, Sampling, row_stream
 
 SHAPE = {
@@ -39,19 +40,27 @@ def benchmark_model() -> LanguageModel:
     return LanguageModel("benchmark", module, tokenizer, prompt_template="{prompt}")
 
 
+def embedded_model() -> LanguageModel:
+    """Return a shipped model, whose replies end on their own, in float32."""
+    root = data_root()
+    return load_model(load_registry(root / "models.yaml")["llama-3m"], root)
+
+
 def save_for_peers(model: LanguageModel) -> Path:
-    """Return a folder with weights, shape and tokenizer in forms that any version of transformers reads."""
+    """Return a folder with weights, shape and tokenizer of a Llama in forms that any version of transformers reads."""
     import json
 
     from safetensors.torch import save_file
+
+    shape = {name: getattr(model.config, name) for name in SHAPE} | {"rms_norm_eps": model.config.rms_norm_eps}
 
     folder = Path(tempfile.mkdtemp(prefix="asteer-bench-"))
     tensors = {
         name: value.detach().float().cpu().contiguous() for name, value in model.module.state_dict().items() if name != "lm_head.weight"
     }
     save_file(tensors, folder / "weights.safetensors")
-    (folder / "shape.json").write_text(json.dumps(SHAPE))
-    tokenizer_core().save(str(folder / "tokenizer.json"))
+    (folder / "shape.json").write_text(json.dumps(shape))
+    model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     return folder
 
 

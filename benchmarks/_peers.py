@@ -24,10 +24,11 @@ class Peers:
     """The other libraries on the same weights, for the length of a `with` statement."""
 
     def __init__(
-        self, model: LanguageModel, prompts: Sequence[str], tokens: int, vectors: np.ndarray, pairs: Sequence[tuple[str, str]]
+        self, model: LanguageModel, prompts: Sequence[str], tokens: int, vectors: np.ndarray, pairs: Sequence[tuple[str, str]] = ()
     ) -> None:
         self.folder = save_for_peers(model)
-        job = {"prompts": list(prompts), "tokens": tokens, "layer": LAYER, "pairs": list(pairs)}
+        rendered = model.prompter.encode(prompts, [None] * len(prompts))
+        job = {"prompts": list(prompts), "ids": rendered, "tokens": tokens, "layer": LAYER, "pairs": list(pairs)}
         (self.folder / "job.json").write_text(json.dumps(job))
         np.save(self.folder / "vectors.npy", vectors)
 
@@ -44,6 +45,10 @@ class Peers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.communicate()
         shutil.rmtree(self.folder)
+
+    def tokens(self) -> int:
+        """Return how many tokens of replies the last job that lets replies end by themselves has made."""
+        return int(json.loads((self.folder / "tokens.json").read_text()))
 
     def do(self, job: str, **options: Any) -> float:
         """Do a job on the other side; return the seconds it took there.

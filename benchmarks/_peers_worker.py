@@ -35,6 +35,20 @@ class Worker:
         self.tokenizer.padding_side = "left"
         return self.tokenizer(self.job["prompts"], return_tensors="pt", padding=True)
 
+    def _padded(self):
+        rows, width = self.job["ids"], max(map(len, self.job["ids"]))
+        ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _reply(self, model, batch) -> int:
+        """Let replies end by themselves; return their tokens, the one that ends them included."""
+        end = self.model.config.eos_token_id
+        out = model.generate(
+            **batch, do_sample=True, max_new_tokens=self.job["tokens"], top_k=0, eos_token_id=end, pad_token_id=end
+        )[:, batch["input_ids"].shape[1] :]  # fmt: skip
+        return int(((out == end).cumsum(1) - (out == end).int() == 0).sum())
+
     def _generate(self, model, batch) -> None:
         tokens = self.job["tokens"]
         out = model.generate(
@@ -44,25 +58,29 @@ class Worker:
         if out.shape != (len(self.job["prompts"]), batch["input_ids"].shape[1] + tokens):
             raise RuntimeError(f"generated {tuple(out.shape)}")
 
-    def steering_vectors(self) -> None:
+    def steering_vectors(self, ending: bool = False) -> None:
         """One configuration after the other through `generate`, as its README shows."""
-        batch = self._batch()
+        batch = self._padded() if ending else self._batch()
+        tokens = 0
         for vector in self.vectors:
             with SteeringVector({self.job["layer"]: torch.from_numpy(vector)}).apply(self.model):
-                self._generate(self.model, batch)
+                tokens += (self._reply if ending else self._generate)(self.model, batch) or 0
+        (self.folder / "tokens.json").write_text(json.dumps(tokens))
 
-    def repeng(self) -> None:
+    def repeng(self, ending: bool = False) -> None:
         """One configuration after the other through a `ControlModel`, as its README shows."""
-        batch = self._batch()
+        batch = self._padded() if ending else self._batch()
         layer = self.job["layer"]
+        tokens = 0
         control = ControlModel(self.model, [layer])
         try:
             for vector in self.vectors:
                 control.set_control(ControlVector(model_type="llama", directions={layer: vector}), 1.0)
-                self._generate(control, batch)
+                tokens += (self._reply if ending else self._generate)(control, batch) or 0
                 control.reset()
         finally:
             control.unwrap()
+        (self.folder / "tokens.json").write_text(json.dumps(tokens))
 
     def extract(self, batch_size: int = 1, aggregator: str = "mean") -> None:
         """Vectors of all layers at the last token; kept for comparison."""
