@@ -42,6 +42,11 @@ def shelf(home: Path) -> Path:
     return home / "vectors"
 
 
+def shelf_file(home: Path, name: str) -> Path:
+    """Return where imported vectors of a name are stored."""
+    return shelf(home) / f"{name}.safetensors"
+
+
 def import_vectors(
     source: Path, concept: str, model: str, *, name: str | None = None, home: Path | None = None, data_root: Path | None = None,
     shift: int = 0, flip: bool = False, other_weights: bool = False, replace: bool = False,
@@ -200,7 +205,7 @@ def _architecture(vector: SteeringVector, home: Path, data_root: Path) -> str | 
 
 
 def _place(home: Path, name: str, replace: bool) -> Path:
-    path = shelf(home) / f"{check_name('vectors', name)}.safetensors"
+    path = shelf_file(home, check_name("vectors", name))
     if path.exists() and not replace:
         raise ConfigError(f"{path}: vectors of this name are there already; give another --name, or --replace")
     return path

@@ -13,6 +13,7 @@ import polars as pl
 from asteer_core.errors import ConfigError, StoreError
 from asteer_core.methods import Given, HeadPairs, PromptSets
 from asteer_core.methods.fitting import tuning_half
+from asteer_core.study.exchange import shelf_file
 from asteer_core.study.plan import asked_of
 from asteer_core.study.recipes import method_of, options_of
 from asteer_core.study.workspace import Workspace
@@ -148,8 +149,10 @@ def _trainer(ws: Workspace, concept: str, model: str, block: int, scale: float) 
 
 
 def _found(ws: Workspace, name: str) -> Path:
-    """Return where a file that a study names is: an absolute path, or one under the data folder, the home or the current folder."""
-    places = [root / name for root in (ws.data_root, ws.home, Path.cwd())]
+    """Return where a file that a study names is: a path (absolute, or under the data folder, the home or the current folder), or a name
+    of imported vectors.
+    """
+    places = [root / name for root in (ws.data_root, ws.home, Path.cwd())] + [shelf_file(ws.home, name)]
     for place in places:
         if place.is_file():
             return place
