@@ -4,11 +4,14 @@ Nothing is computed here beyond reading the study's YAML; neither torch nor tran
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from asteer_core.paths import home as default_home
 from asteer_core.study import load_study, plan
+from asteer_core.study.depth import depth_under
 from asteer_pipeline.assets import build_assets
 from asteer_pipeline.checks import build_checks
 from asteer_pipeline.jobs import build_jobs
@@ -16,17 +19,19 @@ from asteer_pipeline.partitions import study_partitions
 from asteer_pipeline.resources import WorkspaceResource
 
 
-def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = None, home: Path | None = None) -> dg.Definitions:
     """Return the definitions over the partitions of one study.
 
     Args:
         study: name of a preset or path of a study file; None = the environment variable ASTEER_STUDY, else `quick`.
+        home: where the user's own models and concepts are; None = the environment variable ASTEER_HOME, else `./.asteer`.
         resources: replacements by name, such as `{"workspace": WorkspaceResource(study=..., home=...)}`.
 
     Raises:
         ConfigError: the study cannot be read, or a key cannot be a partition.
     """
-    parts = study_partitions(plan(load_study(study)))
+    root = home or default_home()
+    parts = study_partitions(plan(load_study(study, root), depth_under(root)))
     assets = build_assets(parts)
     return dg.Definitions(
         assets=assets,

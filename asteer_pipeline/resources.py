@@ -51,7 +51,8 @@ def shared_workspace(study: str = "", home: str = "") -> core.Workspace:
     with _lock:
         key = (study, home)
         if key not in _open:
-            _open[key] = core.Workspace(core.load_study(study or None), home=Path(home).expanduser().resolve() if home else None)
+            root = Path(home).expanduser().resolve() if home else None
+            _open[key] = core.Workspace(core.load_study(study or None, root), home=root)
         return _open[key]
 
 

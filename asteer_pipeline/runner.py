@@ -78,7 +78,7 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
     root = (home or default_home()).resolve()
     workspace = shared_workspace(study, str(root))
     workspace.progress = progress
-    defs = build_defs(study, resources={"workspace": WorkspaceResource(study=study, home=str(root))})
+    defs = build_defs(study, resources={"workspace": WorkspaceResource(study=study, home=str(root))}, home=root)
     job = defs.resolve_implicit_global_asset_job_def()
     todo = batches(defs)
     with fewer_flushes(), _instance(instance, root) as recorder:

@@ -1,19 +1,28 @@
 """The depth of a registered model by its name, for plans that are made without a workspace. Torch-free."""
 
-from asteer_core.errors import unknown_name
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from asteer_core import paths
+from asteer_core.model.available import Available, available_models
 from asteer_core.model.depth import read_depth
-from asteer_core.model.specs import load_registry
-from asteer_core.paths import data_root
 
 
 def registered_depth(model: str) -> int:
-    """Return the number of blocks of a model that `models.yaml` names.
+    """Return the number of blocks of a model that ships or stands in `$ASTEER_HOME`.
 
     Raises:
         AsteerError: no such model, or its configuration cannot be read or names no depth.
     """
-    root = data_root()
-    registry = load_registry(root / "models.yaml")
-    if model not in registry:
-        raise unknown_name("model", model, registry)
-    return read_depth(registry[model], root)
+    return depth_under(paths.home())(model)
+
+
+def depth_under(home: Path) -> Callable[[str], int]:
+    """Return the function that gives the depth of a model that ships or stands in `home`; the registry is read when first asked."""
+
+    @cache
+    def registry() -> Available:
+        return available_models(home, paths.data_root())
+
+    return lambda model: read_depth(registry().get(model), paths.data_root())

@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.paths import data_root
+from asteer_core.paths import home as default_home
 from asteer_core.study.dials import Layers, Strengths
+from asteer_core.study.every_model import ALL, name_models
 from asteer_core.types import BASELINES, Sampling, check_name
 
 DEFAULT_STUDY = "quick"
@@ -210,8 +212,10 @@ def check_labels(grid: list[Grid], combinations: list[Combination]) -> None:
             raise ValueError(f"combination {found.name!r}: blocks are ranked for one vector alone; name blocks or shares of the depth")
 
 
-def load_study(name_or_path: str | Path | None = None) -> Study:
+def load_study(name_or_path: str | Path | None = None, home: Path | None = None) -> Study:
     """Return the study of a preset's name or a YAML file; without an argument `$ASTEER_STUDY`, else `quick`.
+
+    `models: all` stands for every model that ships or is registered in `home` (default `$ASTEER_HOME`) and is not retired.
 
     Raises:
         ConfigError: no such preset or file, not YAML, or a key or value is wrong; the message names the file and key.
@@ -228,15 +232,17 @@ def load_study(name_or_path: str | Path | None = None) -> Study:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
-    return parse_study(value, str(path))
+    return parse_study(value, str(path), home)
 
 
-def parse_study(value: Any, where: str) -> Study:
-    """Return the study that the mapping `value` describes; `where` stands in errors.
+def parse_study(value: Any, where: str, home: Path | None = None) -> Study:
+    """Return the study that the mapping `value` describes; `where` stands in errors, `models: all` is looked up in `home`.
 
     Raises:
         ConfigError: a key is unknown (the nearest is suggested) or a value is out of range.
     """
+    if isinstance(value, dict) and value.get("models") == ALL:
+        value = name_models(value, home or default_home(), where)
     try:
         return Study.model_validate(value)
     except ValidationError as error:

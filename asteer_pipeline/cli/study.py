@@ -13,6 +13,7 @@ from rich.table import Table
 
 from asteer_core import paths
 from asteer_core.study import Study, list_presets, load_study, plan
+from asteer_core.study.depth import depth_under
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.results import show_results
 
@@ -35,8 +36,9 @@ def run(
     from asteer_pipeline.runner import Interrupted, run_study
 
     console = Console(stderr=True)
-    study, root = load_study(name), (home or paths.home()).resolve()
-    console.print(_headline(study), highlight=False)
+    root = (home or paths.home()).resolve()
+    study = load_study(name, root)
+    console.print(_headline(study, root), highlight=False)
     started = time.monotonic()
     try:
         with shown_progress(console) as progress:
@@ -92,8 +94,8 @@ def show_presets() -> None:
     Console().print(table)
 
 
-def _headline(study: Study) -> str:
-    planned = plan(study)
+def _headline(study: Study, root: Path) -> str:
+    planned = plan(study, depth_under(root))
     counts = f"{len(planned.concepts)} concepts x {len(planned.models)} models, {len(planned.pairs)} configurations and their baselines"
     return f"[bold]Study {escape(study.name)}[/]: {counts}. Ctrl-C keeps what is finished."
 

@@ -40,7 +40,7 @@ def ui_command(study: str, home: Path, port: int) -> tuple[list[str], dict[str, 
     from asteer_pipeline.runner import dagster_home
 
     chosen = str(Path(study).resolve()) if Path(study).suffix in (".yaml", ".yml") else study
-    load_study(chosen)
+    load_study(chosen, home)
     folder = dagster_home(home)
     workspace = folder / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")

@@ -3,6 +3,7 @@
 import pytest
 
 from asteer_core.errors import ConfigError
+from asteer_core.paths import data_root
 from asteer_core.study.plan import baselines, blocks_of, plan
 from asteer_core.study.study import list_presets, load_study, parse_study
 
@@ -89,3 +90,30 @@ def test_an_unknown_preset_and_a_missing_file_are_named(tmp_path):
 def test_the_environment_names_the_default_study(monkeypatch):
     monkeypatch.setenv("ASTEER_STUDY", "paper")
     assert load_study().name == "paper"
+
+
+ANY_MODEL = {"name": "s", "concepts": ["toxicity"], "models": "all", "grid": [{"method": "caa", "layers": ["50%"], "strengths": [0.4]}]}
+
+
+def test_all_models_are_the_registered_ones_that_are_not_retired(tmp_path):
+    assert parse_study(ANY_MODEL, "s", tmp_path).models == ["llama-3m", "neox-2m"]
+    (tmp_path / "models.yaml").write_text(
+        f"- {{name: old, source: x/y, retired: true}}\n- {{name: mine, source: {data_root()}/models/neox-2m}}"
+    )
+    assert parse_study(ANY_MODEL, "s", tmp_path).models == ["llama-3m", "neox-2m", "mine"]
+
+
+def test_a_model_without_a_readable_depth_is_no_part_of_a_study_over_shares_of_the_depth(tmp_path):
+    folder = tmp_path / "models" / "odd"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    assert parse_study(ANY_MODEL, "s", tmp_path).models == ["llama-3m", "neox-2m"]
+    blocks = {**ANY_MODEL, "grid": [{"method": "caa", "layers": [1], "strengths": [0.4]}]}
+    assert "odd" in parse_study(blocks, "s", tmp_path).models
+
+
+def test_all_models_with_layers_by_model_are_refused(tmp_path):
+    value = {**ANY_MODEL, "grid": [{"method": "caa", "layers": {"llama-3m": [1]}, "strengths": [0.4]}]}
+    with pytest.raises(ConfigError, match="models that arrive later"):
+        parse_study(value, "s", tmp_path)
