@@ -21,7 +21,10 @@ def write_catalogue(ws: Workspace) -> None:
     rows = {"studies": [_study(ws)], "concepts": [_concept(ws, name) for name in ws.plan.concepts], "models": _models(ws)}
     for name, values in rows.items():
         own = [{"study": ws.study.name, **value} for value in values]
-        ws.store.write(name, pl.DataFrame(own, schema=table(name).polars_schema), fingerprint([name, str(own)]))
+        key = fingerprint([name, str(own)])
+        # A file that says the same keeps its date, so that the warehouse is seen to be current.
+        if ws.store.content_key(name) != key:
+            ws.store.write(name, pl.DataFrame(own, schema=table(name).polars_schema), key)
 
 
 def definition(ws: Workspace) -> str:
@@ -49,12 +52,28 @@ def _concept(ws: Workspace, name: str) -> dict[str, Any]:
 
 def _models(ws: Workspace) -> list[dict[str, Any]]:
     scorers = [ws.scorer_of(name) for name in ws.plan.models]
-    return [_model(ws, name) for name in dict.fromkeys([*ws.plan.models, *scorers])]
+    present = dict.fromkeys([*ws.plan.models, *scorers])
+    gone = [name for name in _with_results(ws) if name not in present]
+    return [*[_model(ws, name) for name in present], *[_gone(ws, name) for name in gone]]
+
+
+def _with_results(ws: Workspace) -> list[str]:
+    """Return the models of which results are stored, sorted; the study may name them no longer."""
+    files = (ws.store.root / "responses").glob("concept=*/*.parquet")
+    return sorted({file.stem.split("~")[0] for file in files})
+
+
+def _gone(ws: Workspace, name: str) -> dict[str, Any]:
+    known = name in ws.registry
+    why = "the study no longer names it" if known else "no longer registered"
+    row: dict[str, Any] = _model(ws, name) if known else dict.fromkeys(("source", "revision", "scorer", "description", "fingerprint"))
+    return {**row, "model": name, "retired": True, "reason": f"{why}; its results are those of its last run"}
 
 
 def _model(ws: Workspace, name: str) -> dict[str, Any]:
     spec = ws.spec(name)
-    row = {"model": name, "source": spec.source, "revision": spec.revision, "scorer": spec.scorer, "description": spec.description}
+    row: dict[str, Any] = {"model": name, **{field: getattr(spec, field) for field in ("source", "revision", "scorer", "description")}}
+    row["retired"] = spec.retired
     try:
         return {**row, "fingerprint": ws.model_fingerprint(name), "reason": None}
     except AsteerError as error:

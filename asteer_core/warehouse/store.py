@@ -14,6 +14,7 @@ import polars as pl
 
 from asteer_core.errors import StoreError
 from asteer_core.versions import asteer_version
+from asteer_core.warehouse.leases import Leases
 
 UNPARTITIONED = "all"
 _CONTENT_KEY = "asteer.content_key"
@@ -34,6 +35,10 @@ class Store:
     def artifact(self, kind: str, concept: str, key: str, suffix: str) -> Path:
         """Return the path of a file that is not a table, such as a steering vector."""
         return self.root / "artifacts" / kind / f"concept={concept}" / f"{key.replace(':', '~')}{suffix}"
+
+    def leases(self) -> Leases:
+        """Return the leases of a new owner on this study's partitions; use it as a context."""
+        return Leases(self.root / "leases")
 
     def write(self, table: str, frame: pl.DataFrame, content_key: str, concept: str | None = None, key: str | None = None) -> Path:
         """Write one partition so that readers see the old file or the new one, never a part, and return its path.

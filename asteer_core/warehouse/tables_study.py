@@ -40,7 +40,8 @@ MODELS = Table(
         text("scorer", "model that scores the coherence of what this one says"),
         text("description", "what the registry says of it"),
         text("fingerprint", "hash of weights, tokenizer and settings"),
-        text("reason", "why the fingerprint is NULL"),
+        flag("retired", "whether it is left out of new runs; its results stay"),
+        text("reason", "why the fingerprint is NULL, or the model retired"),
     ),
 )  # fmt: skip
 

@@ -1,5 +1,9 @@
-"""The frame of every partitioned stage: adopt what is stored and current, make the rest, report each partition once."""
+"""The frame of every partitioned stage: adopt what is stored and current, make the rest, report each partition once.
 
+What another run is making at this moment is waited for and adopted, not made a second time.
+"""
+
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +15,12 @@ from asteer_core.errors import AsteerError, StoreError
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration
+from asteer_core.warehouse.store import UNPARTITIONED
 
 Partition = tuple[str, str | None]
 Frames = Mapping[str, pl.DataFrame]
+LOOK_SECONDS = 1.0
+"""How often a waiting run looks whether the other one has finished."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,45 @@ class Stage:
             else:
                 todo.append(partition)
         if todo:
-            for partition, frames in self.produce(ws, todo, failures):
-                for table, frame in sorted(frames.items(), key=lambda item: item[0] == self.table):
-                    ws.store.write(table, frame, keys[partition], *partition)
-                yield self._done(ws, partition, reused=False)
+            yield from self._share(ws, todo, keys, failures)
         failures.raise_if_any()
+
+    def current(self, ws: Workspace, partition: Partition) -> bool:
+        """Return whether the stored result of a partition is there and computed from what its inputs are now."""
+        try:
+            return self._stored(ws, partition) == self.content_key(ws, *partition)
+        except AsteerError:
+            return False
+
+    def _share(self, ws: Workspace, todo: list[Partition], keys: Mapping[Partition, str], failures: Failures) -> Iterator[Done]:
+        """Make those of `todo` that no other run is making, and adopt the others as they are finished there."""
+        with ws.store.leases() as leases:
+            while todo:
+                waiting, mine = [], []
+                for partition in todo:
+                    if not leases.acquire(self.name, *_named(partition)):
+                        waiting.append(partition)
+                    elif self._stored(ws, partition) == keys[partition]:
+                        leases.release(self.name, *_named(partition))
+                        yield self._done(ws, partition, reused=True)
+                    else:
+                        mine.append(partition)
+                for partition in self._make(ws, mine, keys, failures):
+                    leases.release(self.name, *_named(partition))
+                    yield self._done(ws, partition, reused=False)
+                for partition in mine:
+                    leases.release(self.name, *_named(partition))
+                if waiting and not mine:
+                    holder = leases.holder(self.name, *_named(waiting[0]))
+                    ws.report(self.name, 0, len(waiting), f"waiting for {len(waiting)} partitions that another run makes ({holder})")
+                    time.sleep(LOOK_SECONDS)
+                todo = waiting
+
+    def _make(self, ws: Workspace, mine: list[Partition], keys: Mapping[Partition, str], failures: Failures) -> Iterator[Partition]:
+        for partition, frames in self.produce(ws, mine, failures) if mine else ():
+            for table, frame in sorted(frames.items(), key=lambda item: item[0] == self.table):
+                ws.store.write(table, frame, keys[partition], *partition)
+            yield partition
 
     def _stored(self, ws: Workspace, partition: Partition) -> str | None:
         # A table row whose artifact somebody deleted is not a result.
@@ -70,6 +111,10 @@ class Stage:
     def _done(self, ws: Workspace, partition: Partition, *, reused: bool) -> Done:
         frame = ws.store.read(self.table, *partition)
         return Done(*partition, rows=frame.height, reused=reused, **self.summarise(frame))
+
+
+def _named(partition: Partition) -> tuple[str, str]:
+    return partition[0], partition[1] or UNPARTITIONED
 
 
 def upstream(ws: Workspace, table: str, concept: str, key: str | None) -> str:

@@ -18,40 +18,48 @@ VERSION = 1
 @recorded
 def leaderboard(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`: every configuration of the plan with metrics, AUROC and its difference to prompting, best first."""
-    frame = _keep(ws, "leaderboard", lambda: _leaderboard(ws))
+    key = leaderboard_key(ws)
+    reused = ws.store.content_key("leaderboard") == key
+    if not reused:
+        ws.store.write("leaderboard", _leaderboard(ws), key)
+    frame = ws.store.read("leaderboard")
     headline = frame.filter((pl.col("arm") == "steered") & (pl.col("detector") == ws.study.detectors.kinds[0]))
     best = headline.sort("auroc", descending=True, nulls_last=True).row(0, named=True)
-    yield Done(
-        "", None, frame.height, metadata={"configurations": headline.height, "best": best["configuration_id"], "best_auroc": best["auroc"]}
-    )
+    metadata = {"configurations": headline.height, "best": best["configuration_id"], "best_auroc": best["auroc"]}
+    yield Done("", None, frame.height, reused, metadata)
 
 
 @recorded
 def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`: correlation of each metric with AUROC; `beats_prompting` and `regret` are written beside it."""
     board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")
-    rng = ws.rng("analysis")
+    rng, key = ws.rng("analysis"), correlation_key(ws)
     tables: dict[str, Callable[[], pl.DataFrame]] = {
         "beats_prompting": lambda: beats_prompting(board, rng),
         "regret": lambda: regret(board),
         "metric_auroc_correlation": lambda: correlations(board, rng=rng),
     }
-    frames = {name: _keep(ws, name, make) for name, make in tables.items()}
-    found = frames["metric_auroc_correlation"]
+    reused = all(ws.store.content_key(name) == key for name in tables)
+    if not reused:
+        # All or none: they draw from one generator in turn.
+        for name, make in tables.items():
+            ws.store.write(name, make(), key)
+    found = ws.store.read("metric_auroc_correlation")
     pooled = found.filter((pl.col("concept") == POOLED) & (pl.col("detector") == ws.study.detectors.kinds[0]))
-    yield Done("", None, found.height, metadata={f"spearman_{row['metric']}": row["spearman"] for row in pooled.rows(named=True)})
+    metadata = {f"spearman_{row['metric']}": row["spearman"] for row in pooled.rows(named=True)}
+    yield Done("", None, found.height, reused, metadata)
 
 
-def _keep(ws: Workspace, table: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    frame = make()
-    ws.store.write(table, frame, _key(ws))
-    return frame
-
-
-def _key(ws: Workspace) -> str:
+def leaderboard_key(ws: Workspace) -> str:
+    """Return the hash of everything the leaderboard is computed from."""
     present = [*ws.plan.pairs, *ws.plan.cells]
     keys = [ws.store.content_key(table, *partition) for table in ("corpus_metrics", "detector_metrics") for partition in present]
-    return fingerprint(["analysis", VERSION, keys])
+    return fingerprint(["leaderboard", VERSION, present, keys])
+
+
+def correlation_key(ws: Workspace) -> str:
+    """Return the hash of everything the correlations are computed from."""
+    return fingerprint(["correlations", VERSION, ws.study.seed, ws.store.content_key("leaderboard")])
 
 
 def _leaderboard(ws: Workspace) -> pl.DataFrame:

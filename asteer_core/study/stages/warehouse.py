@@ -1,20 +1,59 @@
 """The warehouse: one DuckDB file over the tables of every study of this home."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from asteer_core.study.catalogue import write_catalogue
 from asteer_core.study.done import Done
 from asteer_core.study.runs import recorded
 from asteer_core.study.workspace import Workspace
-from asteer_core.warehouse import publish, stores_of
+from asteer_core.types import fingerprint
+from asteer_core.versions import asteer_version
+from asteer_core.warehouse import publish, stores_of, tables
+from asteer_core.warehouse.publish import SCRIPTS, script
+from asteer_core.warehouse.store import replace_file
 
 FILE = "warehouse.duckdb"
+KEY_FILE = "warehouse.json"
 
 
 @recorded
 def warehouse(ws: Workspace) -> Iterator[Done]:
-    """Yield one `Done`; `warehouse.duckdb` is replaced in one step, also under readers."""
+    """Yield one `Done`; `warehouse.duckdb` is replaced in one step, also under readers, unless nothing in it would change."""
     write_catalogue(ws)
-    stores = stores_of(ws.home)
-    published = publish(stores, ws.home / FILE)
-    yield Done("", None, len(stores), metadata={"path": str(ws.home / FILE), "studies": ", ".join(stores), "detail": str(published or "")})
+    stores, path = stores_of(ws.home), ws.home / FILE
+    key = warehouse_key(stores)
+    known = _known(ws.home / KEY_FILE) if path.is_file() else {}
+    reused = known.get("key") == key
+    rows = known.get("rows", {}) if reused else publish(stores, path)
+    if not reused:
+        text = json.dumps({"key": key, "rows": rows})
+        replace_file(ws.home / KEY_FILE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    yield Done("", None, len(stores), reused, {"path": str(path), "studies": ", ".join(stores), "detail": str(rows or "")})
+
+
+def warehouse_key(stores: Mapping[str, Path]) -> str:
+    """Return the hash of everything that a published warehouse holds or computes: copied files, SQL, declarations, and where it looks.
+
+    Of the large tables, which are live views, only whether there are any files counts.
+    """
+    held: list[Any] = [asteer_version(), str(tables()), [script(name) for name in SCRIPTS]]
+    for study, root in stores.items():
+        for name, table in tables().items():
+            files = sorted((Path(root) / table.name).rglob("*.parquet"))
+            if table.role == "large":
+                held.append([study, str(root), name, bool(files)])
+            elif table.role in ("metrics", "stored"):
+                stats = [(str(file.relative_to(root)), file.stat()) for file in files]
+                held.append([study, str(root), name, [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]])
+    return fingerprint(held)
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
