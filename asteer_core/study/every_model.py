@@ -23,7 +23,7 @@ def name_models(value: Mapping[str, Any], home: Path, where: str) -> dict[str, A
     Raises:
         ConfigError: layers are given model by model, which cannot foresee models that arrive later; or no model is left.
     """
-    dials = [dial for dial in [*_list(value.get("grid")), (value.get("controls") or {}).get("random")] if isinstance(dial, Mapping)]
+    dials = _dials(value)
     if any(isinstance(dial.get("layers"), Mapping) and "auto" not in dial["layers"] for dial in dials):
         raise ConfigError(
             f"{where}: `models: all` takes in models that arrive later, so layers cannot be named model by model; "
@@ -36,6 +36,14 @@ def name_models(value: Mapping[str, Any], home: Path, where: str) -> dict[str, A
     if not names:
         raise ConfigError(f"{where}: `models: all`, but no registered model can be used; see `asteer models list`")
     return {**value, "models": names}
+
+
+def _dials(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the unparsed dials of a study: grid entries, parts of combinations, and the random control."""
+    controls = value.get("controls")
+    random = controls.get("random") if isinstance(controls, Mapping) else None
+    parts = [part for found in _list(value.get("combinations")) if isinstance(found, Mapping) for part in _list(found.get("parts"))]
+    return [dial for dial in [*_list(value.get("grid")), *parts, random] if isinstance(dial, Mapping)]
 
 
 def _has_depth(name: str, depth: Callable[[str], int]) -> bool:

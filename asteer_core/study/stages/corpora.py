@@ -1,17 +1,20 @@
 """Corpora: the replies of the unsteered, prompted and steered model, many configurations in one batch."""
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import polars as pl
 
 from asteer_core.errors import AsteerError, ModelError
 from asteer_core.methods import load_vectors
+from asteer_core.model.rows import GeneratedRow
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.plan import RANDOM, baselines, steered
 from asteer_core.study.recipes import Ingredient, ingredients
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._checkpoints import SCHEMA, Checkpoint
 from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
@@ -19,7 +22,7 @@ from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest,
 
 VERSION = 1
 ROWS_AT_ONCE = 1024
-"""Rows handed to the engine together. What is finished is stored after each such lot, so this bounds what a kill can cost."""
+"""Rows handed to the engine together; the partitions of a lot are stored after it, its rows every few seconds (`_checkpoints`)."""
 PROBE_TEXTS = 16
 """Held-out compliant replies on which the KL divergence of a configuration is measured."""
 
@@ -71,17 +74,16 @@ def _common(ws: Workspace, model: str, concept: str) -> list[Any]:
 
 
 def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
-    yield from _produce(
-        ws, [(partition, [steered(ws.study, partition[0], str(partition[1]))]) for partition in partitions], failures, "steered_corpora"
-    )
+    work = [(partition, [steered(ws.study, partition[0], str(partition[1]))]) for partition in partitions]
+    yield from _produce(ws, work, failures, _STEERED)
 
 
 def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
     work = [(partition, cell_baselines(ws, partition[0], str(partition[1]))) for partition in partitions]
-    yield from _produce(ws, work, failures, "baseline_corpora")
+    yield from _produce(ws, work, failures, _BASELINE)
 
 
-def _produce(ws: Workspace, work: Work, failures: Failures, stage: str) -> Iterator[tuple[Partition, Frames]]:
+def _produce(ws: Workspace, work: Work, failures: Failures, stage: Stage) -> Iterator[tuple[Partition, Frames]]:
     rows_each = ws.study.size.prompts * ws.study.size.samples
     total = rows_each * sum(len(configurations) for _, configurations in work)
     done = 0
@@ -98,7 +100,7 @@ def _produce(ws: Workspace, work: Work, failures: Failures, stage: str) -> Itera
             for partition, frames in _generate(ws, ready, stage, done, total, failures):
                 yield partition, frames
         done += rows_each * sum(len(configurations) for _, configurations in lot)
-    ws.report(stage, total, total)
+    ws.report(stage.name, total, total)
 
 
 def _lots(work: Work, rows_each: int) -> Iterator[Work]:
@@ -117,19 +119,19 @@ def _lots(work: Work, rows_each: int) -> Iterator[Work]:
             yield lot
 
 
-def _generate(ws: Workspace, lot: Work, stage: str, done: int, total: int, failures: Failures) -> Iterator[tuple[Partition, Frames]]:
-    from asteer_core.model import generate
-
+def _generate(ws: Workspace, lot: Work, stage: Stage, done: int, total: int, failures: Failures) -> Iterator[tuple[Partition, Frames]]:
     configurations = [configuration for _, found in lot for configuration in found]
-    model = ws.model(configurations[0].model)
     interventions = {configuration.id: intervention_of(ws, configuration) for configuration in configurations}
-    requests = [request for configuration in configurations for request in requests_of(ws, configuration)]
-    note = f"{model.name}: {len(configurations)} configurations in one batch"
-    rows = generate(
-        model, requests, interventions, ws.study.sampling,
-        on_progress=lambda rows, _, tokens: ws.report(stage, done + rows, total, f"{note}, {tokens:,} tokens"),
-    )  # fmt: skip
-    made = {row.row_id: row for row in rows}
+    requests = {partition: [request for item in found for request in requests_of(ws, item)] for partition, found in lot}
+    keys = {partition: stage.content_key(ws, *partition) for partition, _ in lot}
+    checkpoint = Checkpoint(ws.store, stage.name, keys, {one.row_id: partition for partition, some in requests.items() for one in some})
+    made = {row.row_id: row for row in checkpoint.load()}
+    missing = [request for some in requests.values() for request in some if request.row_id not in made]
+    note = f"{configurations[0].model}: {len(configurations)} configurations in one batch"
+    report = _paced(ws, stage.name, done + len(made), total, note)
+    with checkpoint:
+        rows = _answer(ws, configurations[0].model, missing, interventions, checkpoint.add, report)
+    made |= {row.row_id: row for row in rows}
     for partition, found in lot:
         try:
             responses = [_responses(ws, configuration, made) for configuration in found]
@@ -139,8 +141,33 @@ def _generate(ws: Workspace, lot: Work, stage: str, done: int, total: int, failu
             ]
         except AsteerError as error:
             failures.add(*partition, error)
+            checkpoint.clear(partition)
             continue
         yield partition, {"responses": pl.concat(responses), "corpora": pl.concat(corpora)}
+        # The caller has stored the partition when it asks for the next.
+        checkpoint.clear(partition)
+
+
+def _answer(
+    ws: Workspace, model: str, requests: list[GenerationRequest], interventions: dict[str, Intervention],
+    keep: Callable[[GeneratedRow], None], report: Callable[[int, int, int], None],
+) -> list[GeneratedRow]:  # fmt: skip
+    if not requests:
+        return []
+    from asteer_core.model import generate
+
+    return generate(ws.model(model), requests, interventions, ws.study.sampling, on_progress=report, on_row=keep)
+
+
+def _paced(ws: Workspace, stage: str, done: int, total: int, note: str) -> Callable[[int, int, int], None]:
+    """Return the engine's listener, which reports the rows of the whole stage and the tokens per second of this lot."""
+    started = time.monotonic()
+
+    def report(rows: int, _: int, tokens: int) -> None:
+        pace = tokens / max(time.monotonic() - started, 1e-3)
+        ws.report(stage, done + rows, total, f"{note}, {tokens:,} tokens, {pace:,.0f} tokens/s")
+
+    return report
 
 
 def intervention_of(ws: Workspace, configuration: Configuration) -> Intervention:
@@ -192,16 +219,10 @@ def requests_of(ws: Workspace, configuration: Configuration) -> list[GenerationR
     ]
 
 
-_GENERATED: dict[str, Any] = {
-    "row_id": pl.String, "text": pl.String, "n_tokens": pl.Int64, "steered_tokens": pl.Int64, "finish_reason": pl.String,
-    "displacement": pl.Float64,
-}  # fmt: skip
-
-
 def _responses(ws: Workspace, configuration: Configuration, made: dict[str, Any]) -> pl.DataFrame:
     asked = rows_of(ws, configuration)
-    rows = [{name: getattr(made[row_id], name) for name in _GENERATED} for row_id in asked["row_id"]]
-    generated = pl.DataFrame(rows, schema=_GENERATED).with_columns(pl.col("displacement").fill_nan(None))
+    rows = [{name: getattr(made[row_id], name) for name in SCHEMA} for row_id in asked["row_id"]]
+    generated = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col("displacement").fill_nan(None))
     return tag(ws, configuration, asked.join(generated, on="row_id", how="left", maintain_order="left"))
 
 
