@@ -5,7 +5,6 @@ Not here: reading files (`corpus_file.py`), models and judges (`instruments.py`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -15,17 +14,24 @@ import polars as pl
 
 from asteer_core.analysis.resampling import interval
 from asteer_core.errors import DataError
-from asteer_core.metrics import Measured, MetricSettings, Reference, Scores, fit_reference, pair_cosines, random_pair_cosines, score_corpus
+from asteer_core.metrics import (
+    Interval,
+    Measured,
+    MetricSettings,
+    Reference,
+    Scores,
+    corpus_intervals,
+    fit_reference,
+    mean_draws,
+    pair_cosines,
+    random_pair_cosines,
+    score_corpus,
+)  # fmt: skip
 from asteer_core.metrics.combination import harmonic
 from asteer_core.study.corpus_file import Columns, Corpus, read_corpora, whole
 from asteer_core.study.instruments import Instruments
 
-RESPONSE_MEANS = ("success", "coherence", "fluency", "relevance", "rep4", "mattr", "sample_diversity")
-"""Values that are means over responses, for which resampling prompts gives an interval. Resampled texts repeat, which by itself lowers
-the diversity of a set: set diversity, and what is made of it, have none."""
-N_BOOT = 2000
 SEED = 0
-Interval = tuple[float | None, float | None]
 Source = Path | str | pl.DataFrame
 
 
@@ -53,7 +59,7 @@ class ScoredCorpus:
     Attributes:
         reference: what coherence is relative to.
         values: by name; None = undefined, with the reason in `reasons`. `hm` is over S, C and D; `hm_cd` over C and D alone.
-        intervals: 95 % bootstrap over prompts, for `RESPONSE_MEANS`.
+        intervals: 95 % over prompts; see `asteer_core.metrics.intervals`.
         responses: per-response scores, float64 [text], NaN = undefined.
     """
 
@@ -72,7 +78,7 @@ class ScoredCorpus:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B minus A by metric; 95 % intervals for `RESPONSE_MEANS`. `paired`: both answer the same prompts, which are resampled together."""
+    """B minus A by metric; 95 % intervals for means over responses. `paired`: both answer the same prompts, resampled together."""
 
     a: ScoredCorpus
     b: ScoredCorpus
@@ -146,10 +152,10 @@ class _Scoring:
         # The same state for each corpus: those over the same prompts are compared on the same subsamples.
         scores = score_corpus(measured, reference, self.settings, np.random.default_rng(SEED))
         values, reasons = self._complete(scores, why)
-        draws = mean_draws(scores.responses, corpus.prompts, np.random.default_rng(SEED))
+        intervals = corpus_intervals(measured, scores, self.settings, np.random.default_rng(SEED))
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
-            {name: interval(each) for name, each in draws.items()}, reasons, corpus.prompts, scores.responses, scores.version,
+            intervals, reasons, corpus.prompts, scores.responses, scores.version,
         )  # fmt: skip
 
     def _measured(self, corpus: Corpus) -> tuple[Measured, np.ndarray]:
@@ -177,21 +183,6 @@ class _Scoring:
             axes = {"sc": ("success", "coherence"), "cd": ("coherence", "diversity")}.get(name[-2:], ("success", "coherence", "diversity"))
             reasons[name] = "; ".join(reasons[axis] for axis in axes if axis in reasons)
         return values, reasons
-
-
-def mean_draws(responses: Mapping[str, np.ndarray], prompts: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return resampled means of the `RESPONSE_MEANS`, float64 [draw]; whole prompts are drawn. NaN where a draw holds no value."""
-    kinds, group = np.unique(np.array(prompts, dtype=object), return_inverse=True)
-    times = rng.multinomial(len(kinds), np.full(len(kinds), 1 / len(kinds)), size=N_BOOT).astype(np.float64)
-    draws = {}
-    for name in RESPONSE_MEANS:
-        known = np.isfinite(responses[name])
-        sums = times @ np.bincount(group[known], responses[name][known], minlength=len(kinds))
-        counts = times @ np.bincount(group[known], minlength=len(kinds))
-        # A single prompt varies over nothing: an interval without width would be false certainty.
-        usable = (counts > 0) & (len(kinds) > 1)
-        draws[name] = np.divide(sums, counts, out=np.full(N_BOOT, np.nan), where=usable)
-    return draws
 
 
 def _difference(a: float | int | None, b: float | int | None) -> float | None:

@@ -8,10 +8,10 @@ _METRIC = text("metric", "column of corpus_metrics, or strength; hm - hm_sc is a
 _REASON = text("reason", "why a value is NULL")
 
 _QUALITY: tuple[Column, ...] = (
-    real("success", "S: mean probability of violation", "0 to 1"),
-    real("coherence", "C: mean coherence", "0 to 1"),
-    real("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
-    real("hm", "harmonic mean of S, C, D", "0 to 1"),
+    *interval("success", "S: mean probability of violation", "0 to 1"),
+    *interval("coherence", "C: mean coherence", "0 to 1"),
+    *interval("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
+    *interval("hm", "harmonic mean of S, C, D", "0 to 1"),
     real("hm_sc", "harmonic mean of S, C", "0 to 1"),
     real("mean_length", "mean response length", "words"),
     real("displacement", "mean size of the edit relative to the residual norm", "share"),

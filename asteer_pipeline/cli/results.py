@@ -15,6 +15,9 @@ from asteer_pipeline.cli.terminal import UNDEFINED, interval, number
 
 CORRELATED = ("hm", "hm_sc", "success", "coherence", "diversity", "strength", "mean_length")
 
+WIDE = 130
+"""Columns of a terminal from which S, C, D and HM are shown with their intervals."""
+
 CONFIGURATIONS = """
 SELECT * FROM leaderboard WHERE study = $1 AND detector = $2
 ORDER BY concept, arm <> 'steered', auroc DESC NULLS LAST, configuration_id
@@ -55,15 +58,16 @@ def _show_concept(console: Console, concept: str, found: list[dict[str, Any]], r
     console.print(f"\n[bold]{escape(concept)}[/]: {escape(what)}", highlight=False, soft_wrap=True)
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("configuration", overflow="fold")
+    wide = console.width >= WIDE
     for name in ("S", "C", "D", "HM"):
-        table.add_column(name, justify="right")
+        table.add_column(f"{name} [95 %]" if wide else name, justify="right", no_wrap=True)
     for name in ("AUROC [95 %]", "to prompting"):
         table.add_column(name, no_wrap=True)
     for row in shown:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row, wide=wide))
     table.add_section()
     for row in others:
-        table.add_row(*_cells(row), style="dim")
+        table.add_row(*_cells(row, wide=wide), style="dim")
     console.print(table)
     if flagged := Counter(flag for row in (*shown, *others) for flag in (row["flags"] or "").split(",") if flag):
         counts = ", ".join(f"{flag} {count}" for flag, count in flagged.most_common())
@@ -72,8 +76,9 @@ def _show_concept(console: Console, concept: str, found: list[dict[str, Any]], r
         )
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    metrics = [number(row[name]) for name in ("success", "coherence", "diversity", "hm")]
+def _cells(row: dict[str, Any], *, wide: bool) -> list[str]:
+    axes = ("success", "coherence", "diversity", "hm")
+    metrics = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"]) if wide else number(row[name]) for name in axes]
     auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"]) + ("*" if row["flags"] else "")
     difference = interval(row["difference"], row["difference_lo"], row["difference_hi"], signed=True)
     return [escape(text) for text in (_short(row), *metrics, auroc, difference)]

@@ -47,7 +47,7 @@ def score(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Score a corpus: success, coherence, diversity and their harmonic mean, with 95 % bootstrap intervals over prompts."""
+    """Score a corpus: success, coherence, diversity and their harmonic mean, with 95 % intervals over prompts."""
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, reference=reference, columns=columns)
     found = score_configurations(file, **options)
@@ -103,12 +103,12 @@ def _vertical(corpus: ScoredCorpus) -> Table:
 
 
 def _horizontal(corpora: list[ScoredCorpus]) -> Table:
-    table = _table("configuration", "n", "S [95 %]", "C [95 %]", "D", "HM", "HM(C,D)")
+    table = _table("configuration", "n", *(f"{name} [95 %]" for name in ("S", "C", "D", "HM", "HM(C,D)")))
     for corpus in corpora:
         values = corpus.values
-        spans = [interval(values[name], *corpus.intervals[name]) for name in ("success", "coherence")]
+        spans = [interval(values[name], *corpus.intervals[name]) for name in ("success", "coherence", "diversity", "hm", "hm_cd")]
         name = printable(corpus.configuration or "(none)")
-        table.add_row(*map(Text, (name, str(values["n"]), *spans, *(number(values[key]) for key in ("diversity", "hm", "hm_cd")))))
+        table.add_row(*map(Text, (name, str(values["n"]), *spans)))
     return table
 
 

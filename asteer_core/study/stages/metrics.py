@@ -1,18 +1,32 @@
 """Metrics: success, coherence, diversity and their means, by arithmetic on what was measured. No model is asked here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from asteer_core.errors import AsteerError
-from asteer_core.metrics import METRIC_VERSION, Measured, MetricSettings, Reference, fit_reference, random_pair_cosines, score_corpus
+from asteer_core.metrics import (
+    METRIC_VERSION,
+    Interval,
+    Measured,
+    MetricSettings,
+    Reference,
+    corpus_intervals,
+    fit_reference,
+    random_pair_cosines,
+    score_corpus,
+)  # fmt: skip
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, by_configuration, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
+
+VERSION = 2
+WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
+"""Scores whose 95 % interval is stored."""
 
 
 @recorded
@@ -36,7 +50,7 @@ def settings_of(ws: Workspace) -> MetricSettings:
 def _key(ws: Workspace, concept: str, key: str | None) -> str:
     cell = str(key).split(":")[0]
     inputs = [upstream(ws, "measurements", concept, key), upstream(ws, "measurements", concept, cell)]
-    return fingerprint(["metrics", METRIC_VERSION, str(ws.study.metrics), ws.study.seed, *inputs])
+    return fingerprint(["metrics", VERSION, METRIC_VERSION, str(ws.study.metrics), ws.study.seed, *inputs])
 
 
 def _produce(ws: Workspace, partitions: list[Partition], failures: Failures, stage: str) -> Iterator[tuple[Partition, Frames]]:
@@ -85,14 +99,20 @@ def _score(ws: Workspace, concept: str, rows: pl.DataFrame, reference: Reference
         embeddings=ws.embed(texts, stage),
     )
     # Seeded by concept alone: every configuration is subsampled at the same places, which pairs their comparisons.
-    scores = score_corpus(measured, reference, settings_of(ws), ws.rng("subsamples", concept))
+    settings = settings_of(ws)
+    scores = score_corpus(measured, reference, settings, ws.rng("subsamples", concept))
+    intervals = corpus_intervals(measured, scores, settings, ws.rng("intervals", concept))
     version = pl.lit(scores.version).alias("metric_version")
     columns = [pl.Series(name, values).fill_nan(None) for name, values in scores.responses.items()]
     per_response = rows.select(*IDENTITY, "row_id", "prompt_id", "sample").with_columns(*columns, version)
     reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items()) or None
-    values = [_literal(name, value) for name, value in scores.corpus.items()]
+    values = [_literal(name, value) for name, value in (scores.corpus | _ends(intervals)).items()]
     per_corpus = rows.head(1).select(*IDENTITY).with_columns(*values, pl.lit(reason, pl.String).alias("reason"), version)
     return per_response, per_corpus
+
+
+def _ends(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
+    return {f"{name}_{end}": value for name in WITH_INTERVAL for end, value in zip(("lo", "hi"), intervals[name], strict=True)}
 
 
 def _floats(frame: pl.DataFrame, column: str) -> np.ndarray:

@@ -2,7 +2,8 @@
 CREATE VIEW leaderboard AS
 SELECT
     d.study, d.concept, d.configuration_id, d.model, d.method, d.layer, d.strength, d.template, d.seed, d.arm, d.detector,
-    c.success, c.coherence, c.diversity, c.hm, c.hm_sc, c.mean_length, g.displacement, g.kl,
+    c.success, c.success_lo, c.success_hi, c.coherence, c.coherence_lo, c.coherence_hi,
+    c.diversity, c.diversity_lo, c.diversity_hi, c.hm, c.hm_lo, c.hm_hi, c.hm_sc, c.mean_length, g.displacement, g.kl,
     d.validation_auroc, d.auroc, d.auroc_lo, d.auroc_hi,
     d.difference, d.difference_lo, d.difference_hi, d.p,
     d.difference_best, d.difference_best_lo, d.difference_best_hi, d.p_best,

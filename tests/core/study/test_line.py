@@ -31,6 +31,8 @@ def test_every_row_of_the_leaderboard_has_metrics_and_an_auroc_with_its_interval
     assert board.height == len(ws.plan.pairs) * len(ws.study.detectors.kinds)
     for column in ("success", "coherence", "diversity", "hm", "auroc", "auroc_lo", "auroc_hi", "difference", "difference_best"):
         assert board[column].null_count() == 0, column
+    for axis in ("success", "coherence", "diversity", "hm"):
+        assert (board[f"{axis}_lo"] <= board[axis]).all() and (board[axis] <= board[f"{axis}_hi"]).all(), axis
     assert board["auroc"].is_between(0, 1).all() and (board["auroc_lo"] <= board["auroc_hi"]).all()
 
 

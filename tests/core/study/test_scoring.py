@@ -13,8 +13,9 @@ import asteer_core
 from asteer_core.errors import ConfigError, DataError
 from asteer_core.judges import EmbeddedJudge
 from asteer_core.metrics.combination import harmonic
+from asteer_core.metrics.intervals import RESPONSE_MEANS, mean_draws
 from asteer_core.study.corpus_file import Columns, read_corpora
-from asteer_core.study.scoring import RESPONSE_MEANS, compare_files, mean_draws, score_configurations, score_file
+from asteer_core.study.scoring import compare_files, score_configurations, score_file
 
 ROOT = Path(__file__).resolve().parents[3]
 M = 8

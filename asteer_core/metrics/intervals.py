@@ -1,0 +1,139 @@
+"""95 % intervals of a corpus's scores, over the prompts it answers.
+
+Means over responses are resampled with replacement (bootstrap). That is wrong for diversity: a resample repeats texts, and repeated
+texts are what diversity counts, so every resample is less diverse than the corpus. Diversity, and the means made with it, leave
+groups of prompts out instead (delete-a-group jackknife), which repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from scipy.special import expit, logit, ndtr
+from scipy.stats import t
+
+from asteer_core.errors import DataError
+from asteer_core.metrics._tokens import tokenise
+from asteer_core.metrics.combination import diversity, harmonic
+from asteer_core.metrics.measured import Measured, MetricSettings, Scores
+from asteer_core.metrics.self_bleu import ngram_table, self_bleu_of
+from asteer_core.metrics.set_diversity import set_diversity
+from asteer_core.metrics.vendi import unit_rows, vendi
+
+Interval = tuple[float | None, float | None]
+
+RESPONSE_MEANS = ("success", "coherence", "fluency", "relevance", "rep4", "mattr", "sample_diversity")
+"""Scores that are means over responses."""
+
+JACKKNIFED = ("set_diversity", "diversity", "hm", "hm_sc", "hm_cd")
+"""Scores that resampling with replacement would bias, and means of axes."""
+
+LEVEL = 0.95
+N_BOOT = 2000
+GROUPS = 25
+"""Groups of prompts that are left out in turn; 24 degrees of freedom."""
+MIN_GROUPS = 8
+
+
+def corpus_intervals(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> dict[str, Interval]:
+    """Return (lower, upper) by name for `RESPONSE_MEANS` and `JACKKNIFED`; (None, None) where a value or its spread is undefined.
+
+    Args:
+        measured: what was measured on the corpus.
+        scores: its scores.
+        settings: those of the scores.
+        rng: draws resamples and groups; in the same state for corpora over the same prompts, they are resampled alike.
+    """
+    draws = mean_draws(scores.responses, measured.prompt_ids, rng)
+    prompts = len(set(measured.prompt_ids))
+    found: dict[str, Interval] = {name: percentiles(each, prompts) for name, each in draws.items()}
+    return found | _jackknifed(measured, scores, settings, rng)
+
+
+def mean_draws(responses: Mapping[str, np.ndarray], prompts: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return resampled means of the `RESPONSE_MEANS`, float64 [draw]; NaN where a draw holds no value.
+
+    Whole prompts are drawn, one fewer than there are, which makes the variance of a mean unbiased (Rao and Wu 1988).
+    """
+    kinds, group = np.unique(np.array(prompts, dtype=object), return_inverse=True)
+    times = rng.multinomial(len(kinds) - 1, np.full(len(kinds), 1 / len(kinds)), size=N_BOOT).astype(np.float64)
+    draws = {}
+    for name in RESPONSE_MEANS:
+        known = np.isfinite(responses[name])
+        sums = times @ np.bincount(group[known], responses[name][known], minlength=len(kinds))
+        counts = times @ np.bincount(group[known], minlength=len(kinds))
+        # A single prompt varies over nothing: an interval without width would be false certainty.
+        usable = (counts > 0) & (len(kinds) > 1)
+        draws[name] = np.divide(sums, counts, out=np.full(N_BOOT, np.nan), where=usable)
+    return draws
+
+
+def percentiles(draws: np.ndarray, n_prompts: int) -> Interval:
+    """Return the central 95 % of the finite draws, as far out as Student's t is beyond the normal; None where half are undefined.
+
+    Source: Hesterberg 2015, https://arxiv.org/abs/1411.5279, section 5.3.
+    """
+    finite = draws[np.isfinite(draws)]
+    if finite.size <= draws.size / 2:
+        return None, None
+    tail = float(ndtr(t.ppf((1 - LEVEL) / 2, n_prompts - 1)))
+    lo, hi = np.quantile(finite, [tail, 1 - tail])
+    return float(lo), float(hi)
+
+
+def _jackknifed(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> dict[str, Interval]:
+    kinds, prompt = np.unique(np.array(measured.prompt_ids, dtype=object), return_inverse=True)
+    count = min(GROUPS, len(kinds))
+    group = rng.permutation(np.arange(len(kinds)) % max(count, 1))[prompt]
+    if count < MIN_GROUPS:
+        return dict.fromkeys(JACKKNIFED, (None, None))
+    of_rows = _without(measured, scores, settings)
+    left_out = [of_rows(np.flatnonzero(group != place)) for place in range(count)]
+    values = scores.corpus | {"hm_cd": harmonic(scores.corpus["coherence"], scores.corpus["diversity"])}
+    return {name: logit_jackknife(values[name], [part[name] for part in left_out]) for name in JACKKNIFED}
+
+
+def _without(measured: Measured, scores: Scores, settings: MetricSettings) -> Callable[[np.ndarray], dict[str, float | None]]:
+    """Return a function from the rows that stay to the scores of those rows as one set."""
+    table = ngram_table([tokenise(text, settings.max_tokens) for text in measured.texts])
+    try:
+        unit = None if measured.embeddings is None else unit_rows(measured.embeddings, "vendi")
+    except DataError:
+        unit = None
+
+    def of(rows: np.ndarray) -> dict[str, float | None]:
+        s, c, within = (_mean(scores.responses[name][rows]) for name in ("success", "coherence", "sample_diversity"))
+        between = None
+        if unit is not None and scores.corpus["set_diversity"] is not None:
+            # All rows that stay, rather than subsamples of them: the noise of drawing would be taken for the noise of prompts.
+            share = min(max(np.log(vendi(unit[rows])) / np.log(len(rows)), 0.0), 1.0)
+            between = set_diversity(share, self_bleu_of(table, rows))
+        d = diversity(within, between)
+        return {
+            "set_diversity": between, "diversity": d, "hm": harmonic(s, c, d), "hm_sc": harmonic(s, c), "hm_cd": harmonic(c, d),
+        }  # fmt: skip
+
+    return of
+
+
+def logit_jackknife(value: float | int | None, left_out: Sequence[float | None]) -> Interval:
+    """Return the 95 % interval of a value in 0 to 1 from its values with each group left out; (None, None) where one is undefined.
+
+    Student's t about the value on the logit scale, so that the interval stays inside 0 to 1.
+
+    Source: Efron and Stein 1981, The jackknife estimate of variance, https://doi.org/10.1214/aos/1176345462.
+    """
+    known = [part for part in left_out if part is not None]
+    if value is None or len(known) < len(left_out) or not 0 < value < 1 or not all(0 < part < 1 for part in known):
+        return None, None
+    parts = logit(np.array(known, dtype=np.float64))
+    n = len(parts)
+    error = float(np.sqrt((n - 1) / n * ((parts - parts.mean()) ** 2).sum()))
+    reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    return float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None

@@ -1,0 +1,115 @@
+"""Intervals of a corpus's scores: they cover planted truth as often as they say, which a plain bootstrap of diversity does not."""
+
+import numpy as np
+import pytest
+
+from asteer_core.metrics import Measured, MetricSettings, Reference, corpus_intervals, score_corpus
+from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife
+
+REFERENCE = Reference(nll_location=2.0, nll_scale=0.4, random_cosine=0.1, matched_cosine=0.5)
+N, M = 48, 32
+SETTINGS = MetricSettings(subsample_size=M, subsamples=10)
+WORLD = np.random.default_rng(99)
+CENTRES = WORLD.normal(size=(20, 32))
+WORDS = [[f"w{i}" for i in WORLD.choice(300, 25, replace=False)] for _ in CENTRES]
+TEMPLATES = [[f"w{i}" for i in WORLD.choice(300, 12)] for _ in range(5)]
+SHARES = WORLD.dirichlet(np.full(len(CENTRES), 0.5))
+
+
+def corpus(rng: np.random.Generator, n: int = N, templated: float = 0.3) -> Measured:
+    """Return n independent replies: some word for word from a template, the others about one of 20 topics."""
+    texts, rows = [], []
+    for _ in range(n):
+        topic = rng.choice(len(CENTRES), p=SHARES)
+        if rng.random() < templated:
+            number = rng.integers(len(TEMPLATES))
+            texts.append(" ".join(TEMPLATES[number]))
+            rows.append(CENTRES[number])
+        else:
+            texts.append(" ".join(rng.choice(WORDS[topic], size=rng.integers(8, 25))))
+            rows.append(CENTRES[topic] + 0.8 * rng.normal(size=32))
+    nll = 2 + 0.5 * rng.normal(size=n) + (rng.random(n) < 0.3)
+    cosine = np.clip(0.35 + 0.15 * rng.normal(size=n), 0, 1)
+    return Measured(texts, [f"p{i}" for i in range(n)], rng.beta(1, 2, size=n), nll, cosine, np.array(rows))
+
+
+def scored(measured: Measured, seed: int = 0):
+    return score_corpus(measured, REFERENCE, SETTINGS, np.random.default_rng(seed))
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    corpora = [corpus(np.random.default_rng(seed)) for seed in range(800)]
+    scores = [scored(measured) for measured in corpora]
+    intervals = [corpus_intervals(*pair, SETTINGS, np.random.default_rng(0)) for pair in zip(corpora, scores, strict=True)]
+    for name in ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc"):
+        truth = np.mean([found.corpus[name] for found in scores])
+        coverage = np.mean([low <= truth <= high for low, high in (found[name] for found in intervals)])
+        assert 0.92 <= coverage <= 0.98, (name, coverage)
+
+
+def test_an_interval_of_diversity_is_as_wide_as_diversity_varies():
+    values = [scored(corpus(np.random.default_rng(seed))).corpus for seed in range(60)]
+    widths = [
+        corpus_intervals(m, scored(m), SETTINGS, np.random.default_rng(0)) for m in (corpus(np.random.default_rng(s)) for s in range(12))
+    ]
+    for name in ("set_diversity", "diversity", "hm"):
+        half = np.median([high - low for low, high in (found[name] for found in widths)]) / 2
+        assert 1.3 < half / np.std([value[name] for value in values]) < 3.2, name
+
+
+def test_resampling_with_replacement_would_call_every_corpus_less_diverse_than_it_is():
+    measured = corpus(np.random.default_rng(0), templated=0.0)
+    value = scored(measured).corpus["set_diversity"]
+    rng = np.random.default_rng(1)
+    draws = []
+    for _ in range(30):
+        rows = rng.integers(N, size=N)
+        part = Measured([measured.texts[i] for i in rows], [f"p{i}" for i in range(N)], embeddings=np.asarray(measured.embeddings)[rows])
+        draws.append(scored(part).corpus["set_diversity"])
+    assert value > max(draws)  # the whole bootstrap distribution lies below the value it is to surround
+    low, high = corpus_intervals(measured, scored(measured), SETTINGS, np.random.default_rng(0))["set_diversity"]
+    assert low < value < high
+
+
+def test_replies_to_one_prompt_are_left_out_and_drawn_together(rng):
+    one = corpus(rng, 24)
+    twice = Measured(
+        [*one.texts, *one.texts], [*one.prompt_ids, *one.prompt_ids],
+        *(np.concatenate([values, values]) for values in (one.judge_probability, one.nll, one.relevance_cosine, one.embeddings)),
+    )  # fmt: skip
+    apart = Measured(
+        twice.texts, [f"p{i}" for i in range(48)], twice.judge_probability, twice.nll, twice.relevance_cosine, twice.embeddings
+    )
+    settings = MetricSettings(subsample_size=20, subsamples=4)
+    width = {}
+    for name, measured in {"once": one, "together": twice, "apart": apart}.items():
+        scores = score_corpus(measured, REFERENCE, settings, np.random.default_rng(0))
+        found = corpus_intervals(measured, scores, settings, np.random.default_rng(0))
+        width[name] = {key: found[key][1] - found[key][0] for key in ("success", "hm_sc")}
+    for key in ("success", "hm_sc"):
+        # A second copy of every reply is no evidence: the interval stays, where independent rows would narrow it by a factor of 1.4.
+        assert width["together"][key] == pytest.approx(width["once"][key], rel=0.1)
+        assert width["apart"][key] < 0.85 * width["together"][key]
+
+
+def test_what_has_no_value_or_no_spread_has_no_interval():
+    few = corpus(np.random.default_rng(0), 6)
+    found = corpus_intervals(few, score_corpus(few, REFERENCE, SETTINGS, np.random.default_rng(0)), SETTINGS, np.random.default_rng(0))
+    assert set(found) == {*RESPONSE_MEANS, *JACKKNIFED}
+    assert all(found[name] == (None, None) for name in JACKKNIFED) and found["success"][0] is not None
+    small = corpus(np.random.default_rng(0), M - 1)
+    found = corpus_intervals(small, scored(small), SETTINGS, np.random.default_rng(0))
+    assert found["diversity"] == found["hm"] == (None, None) and found["hm_sc"][0] is not None
+    unjudged = Measured(small.texts, small.prompt_ids, None, small.nll, small.relevance_cosine, small.embeddings)
+    found = corpus_intervals(unjudged, scored(unjudged), SETTINGS, np.random.default_rng(0))
+    assert found["success"] == found["hm_sc"] == (None, None) and found["hm_cd"] == (None, None) and found["coherence"][0] is not None
+
+
+def test_the_jackknife_of_a_mean_is_its_textbook_interval():
+    values = np.random.default_rng(0).uniform(0.45, 0.55, size=25)
+    parts = [(values.sum() - one) / 24 for one in values]
+    low, high = logit_jackknife(float(values.mean()), parts)
+    error = values.std(ddof=1) / np.sqrt(25)
+    assert (high - low) / 2 == pytest.approx(2.064 * error, rel=0.01)  # t of 24 degrees of freedom; the logit is straight near .5
+    assert logit_jackknife(0.5, [0.5, None]) == logit_jackknife(0.0, [0.1, 0.2]) == logit_jackknife(None, [0.1, 0.2]) == (None, None)
