@@ -5,7 +5,7 @@ Nothing here writes; a reader never blocks a stage, since stages write parquet f
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import duckdb
 import polars as pl
 
 from asteer_core import paths
-from asteer_core.errors import AsteerError, ConfigError, StoreError
+from asteer_core.errors import ConfigError, StoreError
 from asteer_core.warehouse.schemas import SCHEMA_VERSION
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
 def warehouse_path(home: Path | None = None) -> Path:
@@ -82,7 +84,7 @@ def open_read_only(file: Path, attempts: int = 10, wait: float = 0.1) -> duckdb.
     raise ValueError(f"attempts={attempts}: must be at least 1")
 
 
-def query(sql: str, path: Path | None = None, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+def query(sql: str, path: Path | None = None, parameters: Parameters = None) -> pl.DataFrame:
     """Return the rows of one SELECT over the warehouse.
 
     Raises:
@@ -91,17 +93,24 @@ def query(sql: str, path: Path | None = None, parameters: Sequence[Any] | None =
     """
     connection = connect(path)
     try:
-        # Only a relation hands over Arrow data without pyarrow.
-        relation = connection.sql(sql, params=parameters)
-        return pl.DataFrame() if relation is None else pl.DataFrame(relation)
+        return fetch(connection, sql, parameters)
     except duckdb.Error as error:
         raise explain(error) from error
     finally:
         connection.close()
 
 
-def explain(error: duckdb.Error) -> AsteerError:
-    """Return the error to show for what DuckDB said of a query: the broken file, or what is wrong with the SQL."""
+def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters = None) -> pl.DataFrame:
+    """Return the rows of one statement on an open connection; see `explain` for its errors."""
+    # Only a relation hands over Arrow data without pyarrow.
+    relation = connection.sql(sql, params=parameters)
+    return pl.DataFrame() if relation is None else pl.DataFrame(relation)
+
+
+def explain(error: Exception) -> Exception:
+    """Return the error to show for what DuckDB said of a query: the broken file, or what is wrong with the SQL; others as they are."""
+    if not isinstance(error, duckdb.Error):
+        return error
     text = str(error)
     file = re.search(r"""["']?([^"'\n]*\.parquet)""", text)
     if file is not None and isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
