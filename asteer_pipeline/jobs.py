@@ -22,7 +22,7 @@ def build_jobs(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) ->
         ("study_2_vectors", parts.vector, "Steering vectors of the chosen concepts, models and methods."),
         ("study_3_baselines", parts.model, "Unsteered, prompted and random-direction corpora, measured, scored, with their detectors."),
         ("study_4_configurations", parts.configuration, "Steered corpora, measured, scored, with their detectors."),
-        ("study_5_results", None, "Leaderboard, correlations and the warehouse."),
+        ("study_5_results", None, "Leaderboard, correlations, the warehouse and the report."),
     ]
     return [
         dg.define_asset_job(

@@ -33,6 +33,8 @@ def describe(done: Done) -> dict[str, dg.MetadataValue]:
     metadata["reused"] = dg.MetadataValue.bool(done.reused)
     if done.curve:
         metadata["plot"] = plot(done.curve)
+    for title, png in done.pictures.items():
+        metadata[title] = _picture(png)
     if done.samples:
         metadata["samples (content warning)"] = dg.MetadataValue.md(f"{WARNING}\n\n{sample_table(done.samples)}")
     return metadata
@@ -90,7 +92,11 @@ def plot(curve: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
     axes.locator_params(nbins=4)
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
+    return _picture(buffer.getvalue())
+
+
+def _picture(png: bytes) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def _value(value: int | float | str | None) -> dg.MetadataValue:

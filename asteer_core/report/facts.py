@@ -113,7 +113,9 @@ def shown_configurations(board: pl.DataFrame) -> dict[str, list[str]]:
     for concept in board["concept"].unique().sort():
         own = board.filter(pl.col("concept") == concept)
         picks = [
-            own.filter(pl.col("arm") == arm).sort(by, "configuration_id", descending=[True, False], nulls_last=True)["configuration_id"].head(1)
+            own.filter(pl.col("arm") == arm)
+            .sort(by, "configuration_id", descending=[True, False], nulls_last=True)["configuration_id"]
+            .head(1)
             for arm, by in (("steered", "auroc"), ("steered", "hm"), ("prompted", "auroc"), ("unsteered", "auroc"))
         ]
         found[str(concept)] = list(dict.fromkeys(pl.concat(picks).to_list()))

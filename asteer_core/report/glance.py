@@ -22,8 +22,17 @@ def glance(facts: Facts, detector: str) -> list[dict[str, Any]]:
         def of(arm: str, frame: pl.DataFrame = own) -> pl.Series:
             return frame.filter(pl.col("arm") == arm)["auroc"].drop_nulls()
 
-        best = own.filter((pl.col("arm") == "steered") & pl.col("auroc").is_not_null()).sort("auroc", "configuration_id", descending=[True, False])
-        values = (of("real").mean(), of("steered").max(), of("prompted").max(), of("prompted").mean(), of("random").max(), of("unsteered").mean())
+        best = own.filter((pl.col("arm") == "steered") & pl.col("auroc").is_not_null()).sort(
+            "auroc", "configuration_id", descending=[True, False]
+        )
+        values = (
+            of("real").mean(),
+            of("steered").max(),
+            of("prompted").max(),
+            of("prompted").mean(),
+            of("random").max(),
+            of("unsteered").mean(),
+        )
         name = best["configuration_id"][0].removeprefix(f"{concept}:").split("#")[0] if best.height else None
         rows.append({"concept": concept, "best": name, "values": dict(zip(COLUMNS, values, strict=True))})
     return rows

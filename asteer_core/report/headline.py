@@ -96,7 +96,8 @@ def _heuristic(facts: Facts, detector: str) -> Statement | None:
         return Statement("The heuristic cannot be judged", "The harmonic mean has no correlation with AUROC here.", "calm")
     hm, best = found["hm"], max((found[name] for name in BASIC if name in found), key=lambda row: abs(row["spearman"]))
     rho = f"Spearman {number(hm['spearman'], signed=True)} {span(hm['spearman_lo'], hm['spearman_hi'], signed=True)}".rstrip()
-    rival = f"{METRICS[best['metric']]} alone reaches {number(best['spearman'], signed=True)} {span(best['spearman_lo'], best['spearman_hi'], signed=True)}."
+    reach = f"{number(best['spearman'], signed=True)} {span(best['spearman_lo'], best['spearman_hi'], signed=True)}".rstrip()
+    rival = f"{METRICS[best['metric']]} alone reaches {reach}."
     who = "The harmonic mean of success, coherence and diversity"
     if hm["spearman_lo"] is None or hm["spearman_lo"] <= 0 <= hm["spearman_hi"]:
         return Statement("The heuristic is not shown to hold", f"{who} does not tell good corpora from bad ones ({rho}). {rival}", "calm")
@@ -115,7 +116,7 @@ def _choice(facts: Facts, detector: str) -> Statement | None:
     best = min(mean, key=lambda rule: (mean[rule], rule))
     better = mean["hm"] < mean["random"]
     named = {"random": "any one at random", "strongest": "the strongest dial", "default_strength": "the middle strength"}
-    other = named.get(best, METRICS.get(best, best))
+    other = named.get(best) or METRICS.get(best) or best
     text = (
         f"Taking the configuration of the highest harmonic mean loses {number(mean['hm'], 3)} AUROC to the best in hindsight, on average "
         f"over concepts; taking any one at random loses {number(mean['random'], 3)}."
@@ -137,7 +138,9 @@ def _random(facts: Facts, detector: str) -> Statement | None:
         f"difference {number(random.mean(), 3, signed=True)}; steered: {number(steered.mean(), 3, signed=True)})."
     )
     if wins:
-        return Statement("Part of the gain needs no concept", f"{text} A detector can also learn that broken text is unlike normal text.", "calm")
+        return Statement(
+            "Part of the gain needs no concept", f"{text} A detector can also learn that broken text is unlike normal text.", "calm"
+        )
     return Statement("The gain comes from the direction", text, "good")
 
 

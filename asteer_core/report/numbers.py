@@ -42,6 +42,8 @@ def cell(value: Any) -> str:
 def visible(text: str) -> str:
     """Return text without control and direction characters, which could make it read otherwise than it is."""
     return "".join(
-        character if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn") else "\N{REPLACEMENT CHARACTER}"
+        character
+        if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        else "\N{REPLACEMENT CHARACTER}"
         for character in text
     )

@@ -96,7 +96,7 @@ def _policy(scripts: Sequence[str]) -> str:
 @cache
 def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script that defines `vegaEmbed`."""
-    code = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
+    code = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # pyright: ignore[reportCallIssue]: the stub wants a snippet
     return code.replace("</script", "<\\/script")
 
 

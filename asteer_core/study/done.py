@@ -17,6 +17,7 @@ class Done:
         reused: a stored result computed from the same inputs was found and kept.
         metadata: figures to show beside the partition.
         samples: a few rows with generated text, which is untrusted: escape it wherever it is shown.
+        pictures: title -> PNG.
         curve: a small picture as data: {"x": [...], "y": [...], "label": ...}.
     """
 
@@ -27,6 +28,7 @@ class Done:
     metadata: dict[str, int | float | str | None] = field(default_factory=dict)
     samples: tuple[dict[str, Any], ...] = ()
     curve: dict[str, Any] | None = None
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
 class PartialFailure(AsteerError):

@@ -8,7 +8,7 @@ from asteer_core.study.done import Done
 from asteer_core.study.workspace import Workspace
 
 
-def run_line(ws: Workspace, until: str = "warehouse") -> Iterator[tuple[str, Done]]:
+def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]:
     """Yield (stage, `Done`) for every partition of the study, in order; stored results are adopted.
 
     Args:
@@ -35,6 +35,7 @@ def run_line(ws: Workspace, until: str = "warehouse") -> Iterator[tuple[str, Don
         ("leaderboard", lambda: stages.leaderboard(ws)),
         ("metric_auroc_correlation", lambda: stages.metric_auroc_correlation(ws)),
         ("warehouse", lambda: stages.warehouse(ws)),
+        ("report", lambda: stages.report(ws)),
     )
     names = [name for name, _ in line]
     if until not in names:

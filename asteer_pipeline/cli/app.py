@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from asteer_core.errors import AsteerError
-from asteer_pipeline.cli import data, export, judge, score, sql, study, ui, vectors
+from asteer_pipeline.cli import data, export, judge, report, score, sql, study, ui, vectors, warehouse
 from asteer_pipeline.cli.terminal import printable
 
 DEBUG = "--debug"
@@ -26,6 +26,8 @@ app.add_typer(study.app, name="study")
 app.command("demo")(study.demo)
 app.command("ui")(ui.ui)
 app.command("sql")(sql.sql)
+app.add_typer(warehouse.app, name="warehouse")
+app.command("report")(report.report)
 app.command("score")(score.score)
 app.command("compare")(score.compare)
 app.add_typer(judge.app, name="judge")

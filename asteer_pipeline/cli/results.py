@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asteer_core.study import Study
+from asteer_core.study.stages.report import report_path
 from asteer_core.warehouse import query, warehouse_path
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number
 
@@ -45,6 +46,9 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
         console.print(f"Share of configurations above prompting:       {shares}", markup=False, highlight=False)
         console.print(f"Share of configurations above the best prompt: {best}", markup=False, highlight=False)
     console.print(f"\nWarehouse: {path}", markup=False, highlight=False, soft_wrap=True)
+    report = report_path(home, study.name)
+    if report.is_file():
+        console.print(f"Report:    {report}  (open it in a browser)", markup=False, highlight=False, soft_wrap=True)
     console.print('Query it:  asteer sql -c "FROM leaderboard LIMIT 5"', markup=False, highlight=False)
     console.print(f"See the graph of {study.name}: {command} {study.name}", markup=False, highlight=False, soft_wrap=True)
 

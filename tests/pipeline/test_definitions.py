@@ -33,6 +33,7 @@ GRAPH = {
     "leaderboard": ("analysis", None, ["baseline_detectors", "baseline_metrics", "corpus_metrics", "detectors"]),
     "metric_auroc_correlation": ("analysis", None, ["leaderboard"]),
     "warehouse": ("warehouse", None, ["leaderboard", "metric_auroc_correlation"]),
+    "report": ("warehouse", None, ["warehouse"]),
 }
 
 
@@ -136,7 +137,7 @@ def test_few_runs_make_a_whole_study_and_none_goes_before_what_it_needs(defs):
 def test_loading_the_code_location_imports_no_model_library():
     code = (
         "import sys; from asteer_pipeline.definitions import defs, build_defs; build_defs(sys.argv[1]).get_repository_def(); "
-        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'matplotlib', 'altair') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, TINY], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

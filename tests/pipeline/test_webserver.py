@@ -94,7 +94,7 @@ def server(home):
 def test_the_web_interface_lists_the_graph_and_makes_one_partition(server, home):
     nodes = server.wait(lambda: server.ask(ASSETS)["assetNodes"])
     by_name = {node["assetKey"]["path"][0]: node for node in nodes}
-    assert len(by_name) == 14
+    assert len(by_name) == 15
     dimensions = by_name["steered_corpora"]["partitionDefinition"]["dimensionTypes"]
     assert [dimension["name"] for dimension in dimensions] == ["concept", "configuration"]
     assert by_name["metric_auroc_correlation"]["dependencyKeys"] == [{"path": ["leaderboard"]}]

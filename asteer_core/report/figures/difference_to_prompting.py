@@ -23,7 +23,18 @@ def build(facts: Facts) -> Figure:
         .otherwise(pl.lit("not told apart")),
     )
     table = rows.select(
-        "detector", "concept", "configuration", "auroc", "auroc_lo", "auroc_hi", "difference", "difference_lo", "difference_hi", "p", "verdict", "flags"
+        "detector",
+        "concept",
+        "configuration",
+        "auroc",
+        "auroc_lo",
+        "auroc_hi",
+        "difference",
+        "difference_lo",
+        "difference_hi",
+        "p",
+        "verdict",
+        "flags",
     ).sort("detector", "concept", "difference", descending=[False, False, True])
     place = pl.col("difference").rank("ordinal", descending=True).over("detector", "concept")
     last = pl.len().over("detector", "concept")

@@ -19,7 +19,9 @@ def build(facts: Facts) -> Figure:
     found = {(row["detector"], row["concept"], row["metric"]): row for row in facts.frames["correlations"].rows(named=True)}
     panel = [_panel(row["concept"], found.get((row["detector"], row["concept"], row["metric"]))) for row in rows.rows(named=True)]
     rows = rows.with_columns(configuration=short(), panel=pl.Series(panel, dtype=pl.String))
-    wide = facts.steered.with_columns(configuration=short()).select("detector", "concept", "configuration", *CHOICES, "auroc", "auroc_lo", "auroc_hi")
+    wide = facts.steered.with_columns(configuration=short()).select(
+        "detector", "concept", "configuration", *CHOICES, "auroc", "auroc_lo", "auroc_hi"
+    )
     return Figure(
         "scatter",
         "The heuristic against the truth",

@@ -40,8 +40,14 @@ def _chart(facts: Facts, rows: pl.DataFrame) -> alt.FacetChart:
     each = base.mark_line(strokeWidth=1, opacity=0.7, color=CALM, point=alt.OverlayMarkDef(size=18, color=CALM))
     each = each.encode(y=y, detail="concept:N", tooltip=tip).transform_filter(f"!({pooled})")
     line = base.mark_line(strokeWidth=2.5, color=GOOD).encode(y=y).transform_filter(pooled)
-    reach = base.mark_rule(strokeWidth=3, color=GOOD, opacity=0.5).encode(y=alt.Y("share_wins_lo:Q"), y2="share_wins_hi:Q").transform_filter(pooled)
+    reach = (
+        base.mark_rule(strokeWidth=3, color=GOOD, opacity=0.5)
+        .encode(y=alt.Y("share_wins_lo:Q"), y2="share_wins_hi:Q")
+        .transform_filter(pooled)
+    )
     point = base.mark_point(filled=True, size=110, color=GOOD, opacity=1).encode(y=y, tooltip=tip).transform_filter(pooled)
     layers = alt.layer(half, each, reach, line, point).properties(width=275, height=210)
-    data = values(rows, "detector", "concept", "panel", "third", "lowest", "highest", "n", "wins", "share_wins", "share_wins_lo", "share_wins_hi")
+    data = values(
+        rows, "detector", "concept", "panel", "third", "lowest", "highest", "n", "wins", "share_wins", "share_wins_lo", "share_wins_hi"
+    )
     return faceted(layers, data, [of_detector()], [chosen_detector(facts)], column=alt.Column("panel:N", title=None, sort=PANELS))

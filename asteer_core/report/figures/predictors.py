@@ -27,13 +27,15 @@ def build(facts: Facts) -> Figure:
     )
 
 
-def _chart(facts: Facts, rows: pl.DataFrame) -> alt.LayerChart:
+def _chart(facts: Facts, rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     data = values(rows, "detector", "concept", "label", "spearman", "spearman_lo", "spearman_hi", "n")
     pooled = alt.FilterTransform(filter=f"datum.concept === '{POOLED}'")
     parts = alt.FilterTransform(filter=f"datum.concept !== '{POOLED}'")
     order = alt.EncodingSortField(field="key", op="max", order="descending")
     y = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelFontSize=12, grid=False))
-    x = alt.X("spearman:Q", title="Spearman correlation with AUROC", scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(format="+.1f", tickCount=9))
+    x = alt.X(
+        "spearman:Q", title="Spearman correlation with AUROC", scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(format="+.1f", tickCount=9)
+    )
     tip = ["concept:N", "label:N", alt.Tooltip("spearman:Q", format="+.3f"), alt.Tooltip("spearman_lo:Q", format="+.3f"),
            alt.Tooltip("spearman_hi:Q", format="+.3f"), "n:Q"]  # fmt: skip
     base = alt.Chart().encode(y=y)

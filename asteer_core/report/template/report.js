@@ -1,8 +1,7 @@
 "use strict";
 // Draws the figures from the specifications on the page, and lets the reader choose the detector and the colours.
 (() => {
-  // Errors only: Vega-Lite warns of every figure whose panels have scales of their own.
-  const options = { renderer: "svg", actions: false, logLevel: 1, tooltip: { theme: "custom" } };
+  const options = { renderer: "svg", actions: false, tooltip: { theme: "custom" } };
   const views = [];
   const choice = document.getElementById("detector");
 

@@ -10,6 +10,7 @@ from asteer_core.study.stages.judges import judges
 from asteer_core.study.stages.measurements import baseline_measurements, measurements
 from asteer_core.study.stages.metrics import baseline_metrics, corpus_metrics
 from asteer_core.study.stages.prompts import contrastive_prompts
+from asteer_core.study.stages.report import report
 from asteer_core.study.stages.vectors import steering_vectors
 from asteer_core.study.stages.warehouse import warehouse
 
@@ -25,6 +26,7 @@ __all__ = [
     "leaderboard",
     "measurements",
     "metric_auroc_correlation",
+    "report",
     "steered_corpora",
     "steering_vectors",
     "warehouse",

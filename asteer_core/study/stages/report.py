@@ -19,5 +19,5 @@ def report_path(home: Path, study: str) -> Path:
 def report(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done` that names the file, with what it says and its main figures."""
     written = write_report(ws.study.name, report_path(ws.home, ws.study.name), warehouse_path(ws.home), pictures=True)
-    metadata = {"path": str(written.path), "answer": written.answer, **written.verdicts}
+    metadata: dict[str, int | float | str | None] = {"path": str(written.path), "answer": written.answer, **written.verdicts}
     yield Done("", None, 1, metadata=metadata, pictures=written.pictures)
