@@ -9,7 +9,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from asteer_core.errors import AsteerError
-from asteer_pipeline.cli import data, export, judge, report, score, sql, study, ui, vectors, warehouse
+from asteer_pipeline.cli import (
+    concepts,
+    data,
+    doctor,
+    export,
+    judge,
+    models,
+    report,
+    score,
+    sql,
+    study,
+    ui,
+    vectors,
+    warehouse,
+)
 from asteer_pipeline.cli.terminal import printable
 
 DEBUG = "--debug"
@@ -20,11 +34,13 @@ app = typer.Typer(
     help="Does a better steered corpus make a better detector? Studies from contrastive prompts to the metric-AUROC correlation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(study.app, name="study")
 app.command("demo")(study.demo)
 app.command("ui")(ui.ui)
+app.command("doctor")(doctor.doctor)
+app.add_typer(concepts.app, name="concepts")
+app.add_typer(models.app, name="models")
 app.command("sql")(sql.sql)
 app.add_typer(warehouse.app, name="warehouse")
 app.command("report")(report.report)

@@ -1,8 +1,10 @@
 """`asteer study`: run one, see what it would make, list the presets; and `asteer demo`."""
 
+import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,8 @@ app = typer.Typer(help="Run a study, or see what it would make.", no_args_is_hel
 Name = Annotated[str, typer.Argument(help="Name of a preset (`asteer study list`) or path of a study file.")]
 Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
 INTERRUPTED = 130
+DEFAULT_TEMPLATES = 8
+"""Prompting templates that a shipped concept has, where a study does not cut them."""
 
 
 @app.command("run")
@@ -58,15 +62,49 @@ def demo(home: Home = None) -> None:
     run("quick", home)
 
 
+@app.command("init")
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write; its name becomes the study's.")] = Path("study.yaml"),
+    preset: Annotated[str, typer.Option(help="The preset whose values it begins with.")] = "quick",
+) -> None:
+    """Write a commented study file to start from."""
+    from asteer_core.study.template import write_template
+
+    path = write_template(file, preset)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{path} is written; edit it, then:", markup=False)
+    console.print(f"[bold]asteer study plan {escape(str(path))}[/]   what it will make and take")
+    console.print(f"[bold]asteer study run {escape(str(path))}[/]")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a study file, for editors."""
+    from asteer_core.study.template import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
 @app.command("plan")
 def show_plan(
     name: Name = "quick",
+    home: Home = None,
     keys: Annotated[bool, typer.Option("--keys", help="Print the configuration keys, one a line, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
 ) -> None:
-    """Say what a study would make, without making it."""
-    study = load_study(name)
-    planned = plan(study)
+    """Say what a study would make and take, without making it."""
+    from asteer_core.study.estimate import estimate
+
+    root = (home or paths.home()).resolve()
+    study = load_study(name, root)
+    planned = plan(study, depth_under(root))
     console = Console()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cost = estimate(study, planned, root, study.controls.templates or DEFAULT_TEMPLATES, cores)
+    if as_json:
+        counts = {"concepts": planned.concepts, "models": planned.models, "configurations": len(planned.pairs)}
+        print(json.dumps({"study": study.name, **counts, **asdict(cost)}, indent=2))
+        return
     if keys:
         for key in planned.configuration_keys:
             console.print(key, markup=False, highlight=False, soft_wrap=True)
@@ -81,7 +119,10 @@ def show_plan(
     table.add_row("steering vectors", str(len(planned.vectors)), f"{len(planned.vector_keys)} per concept")
     table.add_row("baselines", str(len(planned.cells)), "concept x model: unsteered, prompted, random directions")
     table.add_row("configurations", str(len(planned.pairs)), f"{len(planned.configuration_keys)} per concept, {each} responses each")
-    table.add_row("steered responses", f"{len(planned.pairs) * each:,}", f"at most {study.sampling.max_new_tokens} tokens each")
+    table.add_row("responses", f"{cost.responses:,}", f"baselines included, at most {study.sampling.max_new_tokens} tokens each")
+    table.add_row("tokens", f"about {cost.tokens:,}", "")
+    table.add_row("time", _duration(cost.seconds), f"going by {cost.basis}")
+    table.add_row("disk", f"about {cost.disk / 1e6:,.0f} MB", escape(str(root)))
     console.print(table)
 
 
@@ -92,6 +133,12 @@ def show_presets() -> None:
     for name in list_presets():
         table.add_row(name, escape(load_study(name).description.strip()))
     Console().print(table)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"about {seconds / 3600:.1f} h" if seconds > 5400 else f"about {max(1, round(seconds / 60))} min"
 
 
 def _headline(study: Study, root: Path) -> str:

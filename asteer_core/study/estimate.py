@@ -1,0 +1,112 @@
+"""What a study will cost before it runs: tokens, time and disk, from the plan, the weights' size, and what earlier runs took.
+
+What does not belong here: the plan itself (`plan.py`). Figures are estimates and say what they rest on.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from asteer_core.errors import AsteerError
+from asteer_core.model.available import available_models
+from asteer_core.paths import data_root
+from asteer_core.study.plan import Plan
+from asteer_core.study.study import Study
+from asteer_core.warehouse.store import Store
+
+FLOPS_PER_CORE = 1.5e10
+"""Floating-point operations per second and core that generation reaches in batches on a CPU; see `benchmarks/generation.py`."""
+BYTES_PER_TOKEN = 40
+"""Disk per generated token: text, measurements and scores as parquet, and embeddings in the cache."""
+REPLY_SHARE = 0.5
+"""Replies end by themselves before the limit; half of it is what the embedded models write."""
+GENERATION = ("baseline_corpora", "steered_corpora")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study will take.
+
+    Attributes:
+        responses: replies to generate, baselines included.
+        tokens: expected tokens, a share of the limit or what earlier runs wrote per reply.
+        seconds: of all stages; None where nothing tells (models on a GPU or the hub that never ran here).
+        disk: bytes.
+        basis: what time rests on, to be shown beside it.
+    """
+
+    responses: int
+    tokens: int
+    seconds: float | None
+    disk: int
+    basis: str
+
+
+def estimate(study: Study, plan: Plan, home: Path, templates: int, cores: int) -> Estimate:
+    """Return what a study will take; `templates`: prompting templates per concept.
+
+    What is stored already is not subtracted: it is adopted in seconds, and the plan of a rerun says how much there is.
+    """
+    random = study.controls.random
+    directions = 0
+    if random and not isinstance(random.strengths, dict):
+        directions = len(plan.models) * _count(random.layers_of(plan.models[0])) * len(random.strengths)
+    per_concept = len(plan.configuration_keys) + len(plan.models) * (1 + templates) + directions
+    responses = len(plan.concepts) * per_concept * study.size.prompts * study.size.samples
+    tokens = int(responses * study.sampling.max_new_tokens * REPLY_SHARE)
+    rate = _earlier_rate(home, study.name)
+    if rate is not None:
+        return Estimate(responses, tokens, responses * rate, tokens * BYTES_PER_TOKEN, f"earlier runs of {study.name!r} on this machine")
+    weights = [_parameters(name, home) for name in plan.models]
+    if not weights or None in weights:
+        return Estimate(responses, tokens, None, tokens * BYTES_PER_TOKEN, "no earlier run, and weights that are not on this disk")
+    mean = sum(weight for weight in weights if weight is not None) / len(weights)
+    # Two operations per weight and token; scoring, embedding and detectors take about as long again on small models.
+    seconds = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01
+    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, f"the size of the weights and {cores} CPU cores")
+
+
+def _count(layers: object) -> int:
+    return len(layers) if isinstance(layers, list | tuple) else 1
+
+
+def _earlier_rate(home: Path, name: str) -> float | None:
+    """Return seconds per response over all stages of runs that made corpora; None where there are none."""
+    folder = Store(home / "studies" / name).root / "runs"
+    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+    if not files:
+        return None
+    try:
+        runs = pl.concat([pl.read_parquet(file) for file in files], how="diagonal_relaxed")
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    made = runs.filter(pl.col("stage").is_in(GENERATION) & (pl.col("reused") < pl.col("partitions")) & pl.col("complete"))
+    whole = runs.filter(pl.col("run_id").is_in(made["run_id"].implode()))
+    rows = int(made["rows"].sum() or 0)
+    return float(whole["seconds"].sum()) / rows if rows else None
+
+
+def _parameters(name: str, home: Path) -> int | None:
+    """Return the number of weights of a local model, from the headers of its files; None for one that is not on this disk."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        source = available_models(home, data_root()).get(name).source
+    except AsteerError:
+        return None
+    folder = next((path for path in (data_root() / source, Path(source)) if path.is_dir()), None)
+    if folder is None:
+        return None
+    total = 0
+    try:
+        for file in folder.glob("*.safetensors"):
+            with safe_open(str(file), framework="numpy") as tensors:
+                for key in tensors.keys():
+                    size = 1
+                    for length in tensors.get_slice(key).get_shape():
+                        size *= length
+                    total += size
+    except (SafetensorError, OSError):
+        return None
+    return total or None

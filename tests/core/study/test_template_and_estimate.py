@@ -1,0 +1,76 @@
+"""A study file to start from, its JSON schema, and what a study is expected to take."""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from asteer_core.errors import ConfigError
+from asteer_core.study import list_presets, load_study, plan
+from asteer_core.study.estimate import estimate
+from asteer_core.study.study import Study
+from asteer_core.study.template import json_schema, study_template, write_template
+
+
+@pytest.mark.parametrize("preset", list_presets())
+def test_a_template_says_what_its_preset_says_under_another_name(tmp_path: Path, preset: str) -> None:
+    path = write_template(tmp_path / "mine.yaml", preset)
+    study = load_study(path)
+    other = {"name", "description"}
+    assert study.name == "mine"
+    assert study.model_dump(exclude=other) == load_study(preset).model_dump(exclude=other)
+
+
+def test_every_key_of_a_study_stands_in_the_template_with_a_note() -> None:
+    lines = study_template("quick", "mine").splitlines()
+    for key in Study.model_fields:
+        place = next(number for number, line in enumerate(lines) if line.startswith((f"{key}:", f"# {key}:")))
+        assert lines[place - 1].startswith("# ")
+
+
+def test_a_template_overwrites_nothing_and_takes_no_name_of_a_preset(tmp_path: Path) -> None:
+    path = write_template(tmp_path / "mine.yaml", "quick")
+    before = path.read_text()
+    with pytest.raises(ConfigError, match="exists already"):
+        write_template(path, "quick")
+    assert path.read_text() == before
+    with pytest.raises(ConfigError, match="name of a preset"):
+        write_template(tmp_path / "quick.yaml", "quick")
+    with pytest.raises(ConfigError, match="ends in .yaml"):
+        write_template(tmp_path / "mine", "quick")
+
+
+def test_the_schema_names_every_key_and_forbids_others() -> None:
+    schema = json_schema()
+    assert set(schema["properties"]) == set(Study.model_fields) and schema["additionalProperties"] is False
+    assert set(yaml.safe_load(study_template("quick", "mine"))) <= set(schema["properties"])
+
+
+def test_responses_are_counted_with_their_baselines(tmp_path: Path) -> None:
+    study = load_study("quick")
+    cost = estimate(study, plan(study), tmp_path, 4, cores=2)
+    # 2 concepts x (12 configurations + unsteered + 4 templates + 1 random direction) x 80 prompts
+    assert cost.responses == 2 * (12 + 1 + 4 + 1) * 80
+    assert cost.seconds and cost.seconds > 0 and "2 CPU cores" in cost.basis
+
+
+def test_time_goes_by_earlier_runs_where_there_are_any(tmp_path: Path) -> None:
+    study = load_study("quick")
+    folder = tmp_path / "studies" / "quick" / "runs"
+    folder.mkdir(parents=True)
+    common = {"study": "quick", "run_id": "r", "started_at": datetime(2026, 1, 1), "reused": 0, "complete": True}
+    rows = [
+        common | {"stage": "steered_corpora", "seconds": 30.0, "partitions": 2, "rows": 100},
+        common | {"stage": "measurements", "seconds": 20.0, "partitions": 2, "rows": 100},
+    ]
+    pl.DataFrame(rows).write_parquet(folder / "a.parquet")
+    cost = estimate(study, plan(study), tmp_path, 4, cores=2)
+    assert cost.seconds == pytest.approx(cost.responses * 0.5) and "earlier runs" in cost.basis
+
+
+def test_a_model_that_is_not_on_this_disk_has_no_estimate_of_time(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("- {name: big, source: owner/big, scorer: llama-3m}\n")
+    study = load_study("quick").model_copy(update={"models": ["big"]})
+    assert estimate(study, plan(study), tmp_path, 4, cores=2).seconds is None
