@@ -1,17 +1,20 @@
 """Detectors: trained on one arm's texts, tested on real ones, compared with one another, audited.
 
-Doors: `TextSet`, `DETECTORS`, `train_arm`, `evaluate`, `compare`, `DuplicateIndex` / `deduplicate`, `audit_arm`.
+Doors: `TextSet`, `choose_kind`, `DETECTORS`, `train_arm`, `evaluate`, `compare`, `DuplicateIndex` / `deduplicate`, `audit_arm`.
 scikit-learn and datasketch are imported on first use only.
 """
 
-from asteer_core.detectors.arms import draw, train_arm, training_set
-from asteer_core.detectors.audits import Gates, audit_arm, flags, generator_auroc, length_auroc
+from asteer_core.detectors.arms import draw, fit_arm, train_arm, training_set
+from asteer_core.detectors.audits import AUDITS, Audit, Gates, audit_arm, flags, generator_auroc, length_auroc
 from asteer_core.detectors.comparison import Difference, compare, delong
 from asteer_core.detectors.evaluation import MEASURES, evaluate, split_half_auroc
 from asteer_core.detectors.near_duplicates import DuplicateIndex, deduplicate
-from asteer_core.detectors.protocol import DETECTORS, Detector, TextSet
+from asteer_core.detectors.protocol import DETECTORS, Aids, Detector, Kind, choose_kind
+from asteer_core.detectors.selection import Hindsight, hindsight
+from asteer_core.detectors.text_sets import TextSet
 
 __all__ = [
-    "DETECTORS", "MEASURES", "Detector", "Difference", "DuplicateIndex", "Gates", "TextSet", "audit_arm", "compare", "deduplicate",
-    "delong", "draw", "evaluate", "flags", "generator_auroc", "length_auroc", "split_half_auroc", "train_arm", "training_set",
+    "AUDITS", "DETECTORS", "MEASURES", "Aids", "Audit", "Detector", "Difference", "DuplicateIndex", "Gates", "Hindsight", "Kind", "TextSet",
+    "audit_arm", "choose_kind", "compare", "deduplicate", "delong", "draw", "evaluate", "fit_arm", "flags",
+    "generator_auroc", "hindsight", "length_auroc", "split_half_auroc", "train_arm", "training_set",
 ]  # fmt: skip

@@ -6,11 +6,12 @@ come from (real data, prompted, steered, unsteered or random-direction corpora),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from asteer_core.detectors.protocol import DETECTORS, TextSet
+from asteer_core.detectors.protocol import Aids, Detector, Kind
+from asteer_core.detectors.text_sets import TextSet
 from asteer_core.errors import ConfigError, DataError
 
 
@@ -59,8 +60,41 @@ def training_set(
     return chosen.join(negatives), np.concatenate([np.ones(len(chosen)), np.zeros(len(negatives))])
 
 
+def fit_arm(
+    kind: Kind,
+    positives: TextSet,
+    negatives: TextSet,
+    seeds: Sequence[int],
+    n_positives: int,
+    real: TextSet | None = None,
+    share: float = 1.0,
+    aids: Sequence[Aids] | None = None,
+) -> Iterator[Detector]:
+    """Yield one detector per seed.
+
+    A seed decides which positives are drawn, and whatever is random in the kind; the same seed draws the same rows in arms
+    of equal size. An arm of exactly `n_positives` texts has one possible draw, so all its seeds of a convex kind agree.
+
+    Args:
+        aids: what accompanies each seed's fit; none by default.
+
+    Raises:
+        ConfigError: no seeds, or see `training_set`.
+        DataError: no positives, too few negatives, missing embeddings; the message names the arm (`positives.where`).
+    """
+    if not len(seeds):
+        raise ConfigError(f"{positives.place}: no seeds; give at least one, such as seeds: [0, 1, 2]")
+    if "ngrams" in kind.needs:
+        # Counted before rows are drawn, so that slices of the sets inherit the counts.
+        _ = [source.ngram_counts for source in (positives, negatives, real) if source is not None]
+    for place, seed in enumerate(seeds):
+        rng = np.random.default_rng(seed)
+        train, labels = training_set(positives, negatives, n_positives, rng, real, share)
+        yield kind.fit(train, labels, rng, aids[place] if aids else Aids())
+
+
 def train_arm(
-    kind: str,
+    kind: Kind,
     positives: TextSet,
     negatives: TextSet,
     test: TextSet,
@@ -68,30 +102,7 @@ def train_arm(
     n_positives: int,
     real: TextSet | None = None,
     share: float = 1.0,
+    aids: Sequence[Aids] | None = None,
 ) -> np.ndarray:
-    """Return the test scores of one detector per seed, float64 [seed, text], in [0, 1].
-
-    A seed decides which positives are drawn, and whatever is random in the kind; the same seed draws the same rows in arms
-    of equal size. An arm of exactly `n_positives` texts has one possible draw, so all its seeds of a convex kind agree.
-
-    Raises:
-        ConfigError: unknown kind, no seeds, or see `training_set`.
-        DataError: no positives, too few negatives, missing embeddings; the message names the arm (`positives.where`).
-    """
-    if not len(seeds):
-        raise ConfigError(f"{positives.place}: no seeds; give at least one, such as seeds: [0, 1, 2]")
-    detector = DETECTORS.get(kind)
-    for source in (positives, negatives, *(() if real is None else (real,))):
-        _prepare(kind, source)
-    scores = []
-    for seed in seeds:
-        rng = np.random.default_rng(seed)
-        train, labels = training_set(positives, negatives, n_positives, rng, real, share)
-        scores.append(detector.fit(train, labels, rng).score(test))
-    return np.stack(scores)
-
-
-def _prepare(kind: str, source: TextSet) -> None:
-    """Count n-grams before rows are drawn, so that slices of the set inherit the counts."""
-    if kind == "tfidf":
-        _ = source.ngram_counts
+    """Return the test scores of one detector per seed, float64 [seed, text], in [0, 1]; see `fit_arm`."""
+    return np.stack([detector.score(test) for detector in fit_arm(kind, positives, negatives, seeds, n_positives, real, share, aids)])

@@ -1,4 +1,4 @@
-"""Audits of a training arm: could its detector win by length, by style of the generator, by leaked test texts, or by imbalance?
+"""Audits of a training arm: could its detector win by length, by style of the generator, by leaked texts, or by imbalance?
 
 Not here: the search for near-duplicates (`near_duplicates.py`). An audit never removes anything: it marks the row.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from asteer_core.detectors.protocol import MIN_TEXTS_PER_CLASS, TextSet
+from asteer_core.detectors.protocol import MIN_TEXTS_PER_CLASS
 from asteer_core.detectors.ranking import auroc
+from asteer_core.detectors.text_sets import TextSet
 from asteer_core.errors import DataError
 
 FOLDS = 5
@@ -29,6 +31,36 @@ class Gates:
     generator: float = 0.95
     duplicates: float = 0.05
     minority: float = 0.1
+    judge: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One audit: its name in `flags`, the measure it reads, whether that is folded about .5, and what a flag means.
+
+    `severity`: "warn" where the detector's figures stand but may mean something else, "error" where the study's claim is untrue.
+    """
+
+    name: str
+    measure: str
+    folded: bool
+    severity: Literal["warn", "error"]
+    meaning: str
+
+    def gate(self, gates: Gates = Gates()) -> float:
+        """Return the value of the (folded) measure above which the audit flags."""
+        known = {"length": gates.length, "generator": gates.generator, "duplicates": gates.duplicates, "judge": gates.judge}
+        return known[self.name] if self.name in known else 1 - gates.minority
+
+
+AUDITS = (
+    Audit("length", "length_auroc", True, "warn", "the number of words alone tells training positives from negatives"),
+    Audit("generator", "generator_auroc", True, "warn", "style alone tells the arm's positives from real ones"),
+    Audit("duplicates", "duplicate_share", False, "warn", "the arm repeats test texts; removed, but its source knows the test set"),
+    Audit("balance", "positive_share", True, "warn", "one class is hardly there"),
+    Audit("judge", "judge_overlap", False, "error", "the detector trains on what the judge of success was trained on"),
+)
+"""Every audit, in the order in which flags are listed. Checks, leaderboard and warehouse read this table."""
 
 
 def length_auroc(positives: Sequence[str], negatives: Sequence[str]) -> float:
@@ -96,12 +128,14 @@ def audit_arm(
     rng: np.random.Generator,
     real: TextSet | None = None,
     duplicates: Mapping[str, int | None] | None = None,
+    judged: Mapping[str, int | None] | None = None,
     gates: Gates = Gates(),
 ) -> dict[str, float | str | None]:
     """Return the audits of one arm's training set and the names of those over their gate.
 
     `length_auroc`; `generator_auroc` (None without `real`, or with too few texts for cross-validation); `duplicate_share`
-    (None without `duplicates`, the counts of `deduplicate`); `positive_share`; `flags`, comma-separated, "" if none.
+    (None without `duplicates`, the counts of `deduplicate`); `positive_share`; `judge_overlap`, the share of training texts that the
+    judge was trained on or nearly so (None without `judged`, such counts against the judge's texts); `flags`, comma-separated, "" if none.
     """
     total = len(positives) + len(negatives)
     enough = real is not None and min(len(real), len(positives)) >= max(FOLDS, MIN_TEXTS_PER_CLASS)
@@ -110,6 +144,7 @@ def audit_arm(
         "generator_auroc": generator_auroc(positives.texts, real.texts, rng) if real is not None and enough else None,
         "duplicate_share": _duplicate_share(duplicates),
         "positive_share": len(positives) / total,
+        "judge_overlap": _duplicate_share(judged),
     }
     return audits | {"flags": ",".join(flags(audits, gates))}
 
@@ -117,17 +152,11 @@ def audit_arm(
 def flags(audits: Mapping[str, float | str | None], gates: Gates = Gates()) -> list[str]:
     """Return the names of the audits beyond their gate; an audit that was not made raises no flag."""
 
-    def over(name: str, gate: float, fold: bool = False) -> bool:
-        value = audits.get(name)
-        return isinstance(value, (int, float)) and (max(value, 1 - value) if fold else value) > gate
+    def over(audit: Audit) -> bool:
+        value = audits.get(audit.measure)
+        return isinstance(value, (int, float)) and (max(value, 1 - value) if audit.folded else value) > audit.gate(gates)
 
-    found = {
-        "length": over("length_auroc", gates.length, fold=True),
-        "generator": over("generator_auroc", gates.generator, fold=True),
-        "duplicates": over("duplicate_share", gates.duplicates),
-        "balance": over("positive_share", 1 - gates.minority, fold=True),
-    }
-    return [name for name, hit in found.items() if hit]
+    return [audit.name for audit in AUDITS if over(audit)]
 
 
 def _duplicate_share(duplicates: Mapping[str, int | None] | None) -> float | None:

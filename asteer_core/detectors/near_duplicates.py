@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asteer_core.detectors.protocol import TextSet
+from asteer_core.detectors.text_sets import TextSet
 
 if TYPE_CHECKING:
     from datasketch import MinHash, MinHashLSH

@@ -1,113 +1,121 @@
-"""What a detector kind is, and the texts it reads. Here: `TextSet`, the protocol, the registry, checks shared by all kinds.
+"""What a detector kind is. Here: the protocol, the registry, the choice of a kind by name and options, checks shared by all kinds.
 
-Not here: any kind itself (one file each), evaluation (`evaluation.py`), how training sets are composed (`arms.py`).
+Not here: any kind itself (one file each), what kinds read (`text_sets.py`), evaluation, how training sets are composed (`arms.py`).
 """
 
 from __future__ import annotations
 
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from asteer_core.errors import DataError
+from asteer_core.detectors.text_sets import TextSet
+from asteer_core.errors import ConfigError, DataError
 from asteer_core.registry import Registry
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 MIN_TEXTS_PER_CLASS = 5
 """Fewest training texts of either class that a detector accepts."""
 
+HELD_OUT = 0.15
+"""Part of the training texts that a kind which chooses by validation sets aside where it is given no validation texts."""
 
-@dataclass(frozen=True, eq=False)
-class TextSet:
-    """Texts with, where known, their frozen sentence embeddings.
+
+@dataclass(frozen=True)
+class Aids:
+    """What may accompany a fit; every kind works without.
 
     Attributes:
-        texts: the responses.
-        embeddings: float32 [text, d_embed], or None where no kind in use needs them.
-        where: what these texts are, shown in errors ("concept toxicity, configuration llama-3m:caa:L02:s0.60").
+        validation: labelled texts by which a kind chooses (when to stop, which block); never the test set.
+        checkpoints: folder of this fit alone, in which a kind that trains for long leaves what it needs to go on after a kill.
+        progress: called with steps done, steps in all, and a note.
     """
 
-    texts: tuple[str, ...]
-    embeddings: np.ndarray | None = None
-    where: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "texts", tuple(self.texts))
-        if self.embeddings is None:
-            return
-        if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.texts):
-            raise DataError(
-                f"{self.place}: embeddings have shape {self.embeddings.shape} for {len(self.texts)} texts; "
-                "expected [text, d_embed] with one row per text, in the same order"
-            )
-        broken = np.flatnonzero(~np.isfinite(self.embeddings).all(axis=1))
-        if broken.size:
-            raise DataError(
-                f"{self.place}: the embeddings of {broken.size} texts hold NaN or infinity (rows {broken[:5].tolist()}); "
-                "embed those texts again, or leave them out"
-            )
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def place(self) -> str:
-        """The set's name in error messages."""
-        return self.where or "text set"
-
-    @cached_property
-    def ngram_counts(self) -> csr_matrix:
-        """Hashed counts of word 1-2-grams, [text, column]; counted once, and sliced with the set."""
-        from asteer_core.detectors.tfidf import count_ngrams
-
-        return count_ngrams(self.texts)
-
-    def take(self, rows: np.ndarray) -> TextSet:
-        """Return the texts at `rows` (integer indices or a mask), with what has been computed for them already."""
-        rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=int)
-        part = TextSet(tuple(self.texts[i] for i in rows), None if self.embeddings is None else self.embeddings[rows], self.where)
-        if "ngram_counts" in self.__dict__:
-            part.__dict__["ngram_counts"] = self.ngram_counts[rows]
-        return part
-
-    def join(self, other: TextSet) -> TextSet:
-        """Return both sets in one, `self` first; embeddings survive only if both sides have them."""
-        embeddings = None
-        if self.embeddings is not None and other.embeddings is not None:
-            if self.embeddings.shape[1] != other.embeddings.shape[1]:
-                raise DataError(
-                    f"{self.place} has embeddings of width {self.embeddings.shape[1]}, {other.place} of width "
-                    f"{other.embeddings.shape[1]}; embed both with one encoder"
-                )
-            embeddings = np.concatenate([self.embeddings, other.embeddings])
-        both = TextSet(self.texts + other.texts, embeddings, self.where or other.where)
-        if "ngram_counts" in self.__dict__ and "ngram_counts" in other.__dict__:
-            from scipy.sparse import csr_matrix, vstack
-
-            both.__dict__["ngram_counts"] = csr_matrix(vstack([self.ngram_counts, other.ngram_counts]))
-        return both
+    validation: tuple[TextSet, np.ndarray] | None = None
+    checkpoints: Path | None = None
+    progress: Callable[[int, int, str], None] | None = None
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """One detector kind: `fit` on labelled texts gives a detector, `score` gives probabilities of violation."""
-
-    @classmethod
-    def fit(cls, train: TextSet, labels: np.ndarray, rng: np.random.Generator) -> Self:
-        """Return a detector fitted to `labels` (0/1, [text])."""
-        ...
+    """A fitted detector."""
 
     def score(self, texts: TextSet) -> np.ndarray:
         """Return P(violation) per text, float64 [text], in [0, 1]."""
         ...
 
+    def save(self, folder: Path) -> None:
+        """Write what `Kind.load` needs into an existing folder, without pickle."""
+        ...
 
-DETECTORS: Registry[type[Detector]] = Registry("detector", "asteer_core.detectors")
+
+class Kind(BaseModel, ABC):
+    """One detector kind with its options, which are the fields of the class: `fit` gives a detector, `load` reads a saved one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What is read beside the texts: any of "embeddings", "prompts", "activations", and "ngrams", which sets count themselves."""
+
+    @abstractmethod
+    def fit(self, train: TextSet, labels: np.ndarray, rng: np.random.Generator, aids: Aids = Aids()) -> Detector:
+        """Return a detector fitted to `labels` (0/1, [text])."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> Detector:
+        """Return the detector that `Detector.save` wrote; the folder is untrusted.
+
+        Raises:
+            StoreError: a file is missing, damaged or of another kind.
+        """
+
+    def reads(self) -> frozenset[str]:
+        """Return what texts must carry, under these options."""
+        return self.needs
+
+    def language_model(self) -> str | None:
+        """Return the name of the language model whose activations are read, if any."""
+        return None
+
+    def blocks(self, n_blocks: int) -> list[int]:
+        """Return the blocks that are read in a language model of `n_blocks`, ascending."""
+        return []
+
+    def identity(self) -> str:
+        """Return what beyond the options decides the result, such as the hash of pretrained weights; part of content keys."""
+        return ""
+
+
+DETECTORS: Registry[type[Kind]] = Registry("detector", "asteer_core.detectors")
 """Detector kinds by name; a new one is one file in this package or a plug-in in the entry-point group `asteer.detectors`."""
+
+
+def choose_kind(name: str, options: Mapping[str, Any] | None = None) -> Kind:
+    """Return the kind `name` with its options.
+
+    Raises:
+        ConfigError: no such kind, no such option (the nearest is suggested), or a wrong value.
+    """
+    chosen = DETECTORS.get(name)
+    try:
+        return chosen.model_validate(dict(options or {}))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_fault(name, chosen, fault) for fault in error.errors())) from None
+
+
+def _fault(name: str, kind: type[Kind], fault: Any) -> str:
+    option = str(fault["loc"][0]) if fault["loc"] else ""
+    if fault["type"] != "extra_forbidden":
+        return f"detector {name!r}, option {option!r}: {fault['msg'].removeprefix('Value error, ')}; got {fault['input']!r}"
+    known = list(kind.model_fields)
+    near = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"detector {name!r}: unknown option {option!r}.{hint} Options: {', '.join(known) or '(none)'}."
 
 
 def check_training(train: TextSet, labels: np.ndarray) -> np.ndarray:
@@ -131,12 +139,17 @@ def check_training(train: TextSet, labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def need_embeddings(texts: TextSet) -> np.ndarray:
-    """Return the embeddings as float64 [text, d_embed].
-
-    Raises:
-        DataError: the set was made without embeddings.
-    """
-    if texts.embeddings is None:
-        raise DataError(f"{texts.place}: the 'embedding' detector needs sentence embeddings; pass TextSet(texts, embeddings)")
-    return np.asarray(texts.embeddings, dtype=np.float64)
+def validation_of(
+    train: TextSet, labels: np.ndarray, rng: np.random.Generator, aids: Aids
+) -> tuple[tuple[TextSet, np.ndarray], tuple[TextSet, np.ndarray]]:
+    """Return (texts, labels) to train on and to choose by: the validation texts that were given, else a part of each training class."""
+    if aids.validation is not None:
+        texts, truth = aids.validation
+        if len(np.unique(truth)) < 2:
+            raise DataError(f"{texts.place}: validation texts of one class only; a kind that chooses by validation needs both")
+        return (train, labels), (texts, np.asarray(truth, dtype=float))
+    held = np.zeros(len(train), dtype=bool)
+    for label in (0, 1):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        held[rows[: max(1, round(HELD_OUT * len(rows)))]] = True
+    return (train.take(~held), labels[~held]), (train.take(held), labels[held])

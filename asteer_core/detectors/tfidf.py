@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 from scipy.special import expit
 
-from asteer_core.detectors.protocol import DETECTORS, TextSet, check_training
+from asteer_core.detectors.linear import FILE, VERSION, number, vector
+from asteer_core.detectors.protocol import DETECTORS, Aids, Kind, check_training
+from asteer_core.detectors.text_sets import TextSet
+from asteer_core.errors import StoreError
+from asteer_core.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -17,9 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = 2**31 - 1
 """Width of the hashed n-gram space, so wide that collisions are rare: counts need no vocabulary, and are made once per test set."""
 
-INVERSE_PENALTY = 1.0
-"""sklearn's C, its default, the same for every arm."""
-
+NAME = "tfidf"
 MAX_ITERATIONS = 1000
 
 
@@ -36,7 +40,6 @@ def count_ngrams(texts: Sequence[str]) -> csr_matrix:
     return csr_matrix(hashing.transform(texts))
 
 
-@DETECTORS.register("tfidf")
 @dataclass(frozen=True, eq=False)
 class TfidfDetector:
     """P(violation) = sigmoid(w . x + b), x the L2-normalised TF-IDF of the n-grams seen in training.
@@ -53,8 +56,25 @@ class TfidfDetector:
     weights: np.ndarray
     bias: float
 
-    @classmethod
-    def fit(cls, train: TextSet, labels: np.ndarray, rng: np.random.Generator) -> Self:
+    def score(self, texts: TextSet) -> np.ndarray:
+        """Return P(violation) per text, float64 [text], in [0, 1]; a text of unseen words gets the bias alone."""
+        return expit(_weigh(_project(texts.ngram_counts, self.columns), self.idf) @ self.weights + self.bias)
+
+    def save(self, folder: Path) -> None:
+        """Write the hashed n-grams and their weights as safetensors; no word can be read back from them."""
+        tensors = {"columns": self.columns, "idf": self.idf, "weights": self.weights}
+        write_tensors(folder / FILE, f"{NAME} detector", VERSION, {"bias": self.bias}, tensors)
+
+
+@DETECTORS.register(NAME)
+class TfidfKind(Kind):
+    """Options of the kind: `inverse_penalty` is sklearn's C, the same for every arm."""
+
+    needs = frozenset({"ngrams"})
+
+    inverse_penalty: Annotated[float, Field(gt=0)] = 1.0
+
+    def fit(self, train: TextSet, labels: np.ndarray, rng: np.random.Generator, aids: Aids = Aids()) -> TfidfDetector:
         """Return the detector fitted to `labels` (0/1, [text]); `rng` is not drawn from, the problem is convex.
 
         Raises:
@@ -67,13 +87,22 @@ class TfidfDetector:
         counts = _project(train.ngram_counts, columns)
         frequency = np.bincount(counts.indices, minlength=len(columns))
         idf = np.log((1 + len(train)) / (1 + frequency)) + 1
-        model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS)
+        model = LogisticRegression(C=self.inverse_penalty, class_weight="balanced", max_iter=MAX_ITERATIONS)
         model.fit(_weigh(counts, idf), labels)
-        return cls(columns, idf, model.coef_[0], float(np.ravel(model.intercept_)[0]))
+        return TfidfDetector(columns, idf, model.coef_[0], float(np.ravel(model.intercept_)[0]))
 
-    def score(self, texts: TextSet) -> np.ndarray:
-        """Return P(violation) per text, float64 [text], in [0, 1]; a text of unseen words gets the bias alone."""
-        return expit(_weigh(_project(texts.ngram_counts, self.columns), self.idf) @ self.weights + self.bias)
+    def load(self, folder: Path) -> TfidfDetector:
+        """Return the detector that `save` wrote.
+
+        Raises:
+            StoreError: a damaged or foreign file.
+        """
+        header, tensors = read_tensors(folder / FILE, f"{NAME} detector", VERSION)
+        columns = vector(folder, tensors, "columns", kind="i")
+        idf, weights = vector(folder, tensors, "idf"), vector(folder, tensors, "weights")
+        if not len(columns) == len(idf) == len(weights) or (np.diff(columns) <= 0).any() or columns[0] < 0:
+            raise StoreError(f"{folder / FILE}: n-grams and weights do not fit together; save the detector again")
+        return TfidfDetector(columns, idf, weights, number(folder, header, "bias"))
 
 
 def _project(counts: csr_matrix, columns: np.ndarray) -> csr_matrix:

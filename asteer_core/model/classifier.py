@@ -18,6 +18,10 @@ from asteer_core.model.quiet import no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
 _ROWS = 32
+_SAVED = frozenset(
+    ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+     "vocab.txt", "vocab.json", "merges.txt", "spm.model", "sentencepiece.bpe.model", "spiece.model", "chat_template.jinja")
+)  # fmt: skip
 
 
 class SequenceClassifier:
@@ -66,6 +70,11 @@ class SequenceClassifier:
             found[rows] = self._squash(logits.double()).cpu().numpy()
         return found
 
+    def save(self, folder: Path) -> None:
+        """Write configuration, weights (safetensors) and tokenizer to `folder`."""
+        self.module.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
     def _can_pad(self) -> bool:
         return self.module.config.is_encoder_decoder or self.module.config.pad_token_id is not None
 
@@ -81,6 +90,21 @@ class SequenceClassifier:
 
     def _squash(self, logits: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(logits) if self.multi_label else torch.softmax(logits, dim=-1)
+
+
+def load_saved(folder: Path, device: str = "auto") -> SequenceClassifier:
+    """Return the classifier that `SequenceClassifier.save` wrote; a folder with anything else in it is refused.
+
+    Raises:
+        ModelError: a file that a saved classifier does not consist of, or a broken one.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder; a saved encoder has config.json, model.safetensors and its tokenizer")
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in _SAVED or path.is_symlink() or not path.is_file())
+    if foreign:
+        # An adapter or a Python file beside the weights would make transformers load or run what it names.
+        raise ModelError(f"{folder}: holds {', '.join(foreign[:5])}, which a saved encoder does not; remove it if you know what it is")
+    return load_classifier(ModelSpec(name=f"encoder-in-{folder.parent.name}"[:60], source=str(folder), device=device))
 
 
 def load_classifier(spec: ModelSpec, data_root: str | Path = ".") -> SequenceClassifier:

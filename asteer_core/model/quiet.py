@@ -1,4 +1,4 @@
-"""Keeps transformers' own progress bars from writing across ours while weights are loaded."""
+"""Keeps transformers' own progress bars and loading reports from writing across ours while weights are loaded."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def no_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def no_loading_report() -> Iterator[None]:
+    """Silence transformers' warnings, for a load whose missing weights are expected and checked by the caller."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

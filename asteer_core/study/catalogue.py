@@ -37,7 +37,7 @@ def _study(ws: Workspace) -> dict[str, Any]:
     return {
         "description": ws.study.description,
         "definition": definition(ws),
-        "headline_detector": ws.study.detectors.kinds[0],
+        "headline_detector": ws.study.detectors.headline,
         "asteer_version": asteer_version(),
         "versions": versions,
     }

@@ -14,6 +14,7 @@ from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_core.study.dials import Layers, Strengths
 from asteer_core.study.every_model import ALL, name_models
+from asteer_core.study.kinds import KindChoice, Kinds
 from asteer_core.types import BASELINES, Sampling, check_name
 
 DEFAULT_STUDY = "quick"
@@ -132,13 +133,31 @@ class SelectionOptions(_Part):
 
 
 class DetectorOptions(_Part):
-    """Detector kinds (the first is the headline), training seeds, positives per arm (None = as many as responses), resamples."""
+    """Detector kinds (the first is the headline), training seeds, positives per arm, share of real positives replaced, resamples.
 
-    kinds: Names = ["embedding", "tfidf"]
+    `positives`: None = four fifths of the responses. `replace`: 1 trains on an arm's texts alone, .5 on as many real ones beside them.
+    """
+
+    kinds: Kinds = Field(default=("embedding", "tfidf"), validate_default=True)  # type: ignore[assignment]
     seeds: Annotated[int, Field(ge=1)] = 5
     positives: Annotated[int, Field(ge=8)] | None = None
     negatives_per_positive: Annotated[float, Field(gt=0)] = 1.0
+    replace: Annotated[float, Field(gt=0, le=1)] = 1.0
     bootstrap: Annotated[int, Field(ge=50)] = 500
+
+    @property
+    def names(self) -> list[str]:
+        """The names under which results stand, the headline first."""
+        return [choice.name for choice in self.kinds]
+
+    @property
+    def headline(self) -> str:
+        """The name of the detector that tables and charts show where they show one."""
+        return self.kinds[0].name
+
+    def seeds_of(self, choice: KindChoice) -> int:
+        """Return the number of training seeds of a kind."""
+        return choice.seeds or self.seeds
 
 
 def _sampling(value: Any) -> Any:

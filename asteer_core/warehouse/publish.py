@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from asteer_core.detectors import Gates
+from asteer_core.detectors import AUDITS
 from asteer_core.errors import StoreError
 from asteer_core.types import check_name
 from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, table, tables
@@ -24,12 +24,7 @@ SCRIPTS = (
     "regret", "audits", "table_macros",
 )  # fmt: skip
 
-_AUDITS = (
-    ("length", "length_auroc", Gates().length, True),
-    ("generator", "generator_auroc", Gates().generator, False),
-    ("duplicates", "duplicate_share", Gates().duplicates, False),
-    ("balance", "positive_share", 1 - Gates().minority, True),
-)
+_AUDITS = tuple((audit.name, audit.measure, audit.gate(), audit.folded) for audit in AUDITS)
 """Audit, the column it reads, its gate, and whether the value is folded about .5; a test holds it against `detectors.flags`."""
 
 

@@ -163,8 +163,30 @@ DETECTOR_METRICS = Table(
         real("duplicate_share", "share of the positives that this is", "0 to 1"),
         real("positive_share", "share of positives in the training set", "0 to 1"),
         real("length_auroc", "audit: AUROC of text length alone", "0 to 1"),
+        real("judge_overlap", "audit: share of training texts that the judge was trained on, or nearly so", "0 to 1"),
         real("generator_auroc", "audit: AUROC of telling the source of the positives apart", "0 to 1"),
         text("flags", "audits above their gate, separated by commas; empty where none"),
+    ),
+)  # fmt: skip
+
+DETECTOR_DOMAINS = Table(
+    "detector_domains", "metrics",
+    "Quality of the detectors by source of the test texts: in-domain where detectors learn from that source too, out of domain elsewhere.",
+    (
+        *identity(), *_DETECTOR,
+        text("source", "real.jsonl, or the name of the data set", key=True),
+        text("domain", "in or out"),
+        *interval("auroc", "area under the ROC curve", "0 to 1"),
+        *interval("auprc", "average precision; chance level is the prevalence", "0 to 1"),
+        *interval("tpr_at_1_fpr", "true-positive rate at 1 % false positives", "0 to 1"),
+        *interval("ece_15", "expected calibration error, 15 bins", "0 to 1"),
+        *interval("brier", "Brier score", "0 to 1"),
+        real("prevalence", "share of positives in the test texts of the source", "0 to 1"),
+        count("n_positive", "violating test texts"),
+        count("n_negative", "other test texts"),
+        count("n_groups", "prompt groups of the test texts"),
+        count("n_seeds", "training seeds the values are means over"),
+        text("reason", "why the values are NULL"),
     ),
 )  # fmt: skip
 
@@ -176,6 +198,7 @@ DETECTOR_SCORES = Table(
         text("test_id", "row of the concept's test set", key=True),
         text("split", "validation or test"),
         text("group", "prompt group of the test text"),
+        text("source", "real.jsonl, or the name of the data set"),
         count("label", "1 violating, 0 not", "0 or 1"),
         real("score", "probability of violation", "0 to 1"),
     ),
@@ -193,5 +216,5 @@ ABOUT = Table(
 
 LINE = (
     CONTRASTIVE_PAIRS, STEERING_VECTORS, JUDGES, RESPONSES, CORPORA, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS,
-    DETECTOR_METRICS, DETECTOR_SCORES, ABOUT,
+    DETECTOR_METRICS, DETECTOR_DOMAINS, DETECTOR_SCORES, ABOUT,
 )  # fmt: skip

@@ -33,7 +33,7 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
     Raises:
         StoreError: there is no warehouse.
     """
-    path, chosen = warehouse_path(home), [study.name, study.detectors.kinds[0]]
+    path, chosen = warehouse_path(home), [study.name, study.detectors.headline]
     found = query(CONFIGURATIONS, path, chosen).rows(named=True)
     for concept in dict.fromkeys(row["concept"] for row in found):
         _show_concept(console, concept, [row for row in found if row["concept"] == concept], rows, chosen[1])

@@ -145,7 +145,7 @@ def test_results_show_configurations_baselines_correlations_and_where_to_look(mo
         results.BEATS: pl.DataFrame([{f"share_wins{b}{e}": 0.5 for b in ("", "_best") for e in ("", "_lo", "_hi")}]),
     }
     monkeypatch.setattr(results, "query", lambda sql, path, parameters: frames[sql])
-    study = SimpleNamespace(name="mini", detectors=SimpleNamespace(kinds=["embedding"]))
+    study = SimpleNamespace(name="mini", detectors=SimpleNamespace(headline="embedding"))
     results.show_results(Console(width=80), study, home, rows=1)
     shown = capsys.readouterr().out
     assert "m:caa:L02:s0.60 " in shown and ".71 [.60 .80]*" in shown and "+.05 [-.01 +.11]" in shown and "length 1 of 2" in shown

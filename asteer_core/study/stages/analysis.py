@@ -23,7 +23,7 @@ def leaderboard(ws: Workspace) -> Iterator[Done]:
     if not reused:
         ws.store.write("leaderboard", _leaderboard(ws), key)
     frame = ws.store.read("leaderboard")
-    headline = frame.filter((pl.col("arm") == "steered") & (pl.col("detector") == ws.study.detectors.kinds[0]))
+    headline = frame.filter((pl.col("arm") == "steered") & (pl.col("detector") == ws.study.detectors.headline))
     best = headline.sort("auroc", descending=True, nulls_last=True).row(0, named=True)
     metadata = {"configurations": headline.height, "best": best["configuration_id"], "best_auroc": best["auroc"]}
     yield Done("", None, frame.height, reused, metadata)
@@ -45,7 +45,7 @@ def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
         for name, make in tables.items():
             ws.store.write(name, make(), key)
     found = ws.store.read("metric_auroc_correlation")
-    pooled = found.filter((pl.col("concept") == POOLED) & (pl.col("detector") == ws.study.detectors.kinds[0]))
+    pooled = found.filter((pl.col("concept") == POOLED) & (pl.col("detector") == ws.study.detectors.headline))
     metadata = {f"spearman_{row['metric']}": row["spearman"] for row in pooled.rows(named=True)}
     yield Done("", None, found.height, reused, metadata)
 

