@@ -89,9 +89,7 @@ def load_concept(name: str, root: Roots = None, cache: Path | None = None) -> Co
         ConfigError: no concept of that name (the nearest is suggested), or two of it.
         DataError: a file is missing or broken, a group crosses splits, or a needed split has no rows of some label.
     """
-    folder = Path(name) if "/" in name else _find(check_name("concept", name), root)
-    if not (folder / "concept.yaml").is_file():
-        raise unknown_name("concept", name, list_concepts(root))
+    folder = find_concept(name, root)
     card = read_card(folder / "concept.yaml")
     if card.name != folder.name:
         raise DataError(f"{folder / 'concept.yaml'}: name {card.name!r} differs from its folder {folder.name!r}; make them the same")
@@ -109,6 +107,18 @@ def load_concept(name: str, root: Roots = None, cache: Path | None = None) -> Co
     if not datasets:
         _ = concept.real
     return concept
+
+
+def find_concept(name: str, root: Roots = None) -> Path:
+    """Return the folder of a concept; nothing but that `concept.yaml` is in it is checked.
+
+    Raises:
+        ConfigError: no concept of that name (the nearest is suggested), or two of it.
+    """
+    folder = Path(name) if "/" in name else _find(check_name("concept", name), root)
+    if not (folder / "concept.yaml").is_file():
+        raise unknown_name("concept", name, list_concepts(root))
+    return folder
 
 
 def _digest(card: Card, folder: Path) -> str:

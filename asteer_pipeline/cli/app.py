@@ -16,6 +16,7 @@ from asteer_pipeline.cli import (
     export,
     judge,
     models,
+    pairs,
     report,
     score,
     sql,
@@ -39,6 +40,7 @@ app.add_typer(study.app, name="study")
 app.command("demo")(study.demo)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
+concepts.app.command("pairs")(pairs.pairs)
 app.add_typer(concepts.app, name="concepts")
 app.add_typer(models.app, name="models")
 app.command("sql")(sql.sql)
