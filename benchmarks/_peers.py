@@ -35,8 +35,8 @@ class Peers:
     def __enter__(self) -> Self:
         place = os.environ.get("ASTEER_PEERS_ENV")
         built = subprocess.run([str(_HERE / "peers_env.sh"), *([place] if place else [])], check=True, capture_output=True, text=True)
-        python = built.stdout.strip().splitlines()[-1]
-        command = [python, str(_HERE / "_peers_worker.py"), str(self.folder), str(torch.get_num_threads())]
+        self.python = built.stdout.strip().splitlines()[-1]
+        command = [self.python, str(_HERE / "_peers_worker.py"), str(self.folder), str(torch.get_num_threads())]
         log = (self.folder / "worker.log").open("w")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()

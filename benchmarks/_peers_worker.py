@@ -4,6 +4,7 @@ Reads one JSON command per line, does it, and answers with one JSON line that ho
 """
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -97,6 +98,31 @@ class Worker:
             for number, prompt in enumerate(self.job["prompts"][:8]):
                 rows[str(number)] = self.model(**self.tokenizer(prompt, return_tensors="pt", return_token_type_ids=False)).logits[0].numpy()
         np.savez(self.folder / "logits.npz", **rows)
+
+    def repeng_file(self) -> None:
+        """Logits of one prompt at a time under a control vector read from a file, at every layer that it names."""
+        vector = ControlVector.import_gguf(self.folder / "ours.gguf")
+        control = ControlModel(self.model, sorted(vector.directions))
+        rows = {}
+        try:
+            control.set_control(vector, 1.0)
+            with torch.no_grad():
+                for number, ids in enumerate(self.job["ids"][:8]):
+                    rows[str(number)] = control(input_ids=torch.tensor([ids])).logits[0].numpy()
+        finally:
+            control.unwrap()
+        np.savez(self.folder / "repeng_file.npz", **rows)
+
+    def repeng_export(self) -> None:
+        """A control vector of repeng, written by it."""
+        layers = {number + 1: vector for number, vector in enumerate(self.vectors)}
+        ControlVector(model_type="llama", directions=layers).export_gguf(self.folder / "theirs.gguf")
+
+    def pickled(self) -> None:
+        """A vector of steering-vectors as its users save it, and what the conversion that we print makes of it."""
+        layers = {number + 1: torch.from_numpy(vector) for number, vector in enumerate(self.vectors)}
+        torch.save(SteeringVector(layers), self.folder / "theirs.pt")
+        subprocess.run((self.folder / "conversion.txt").read_text(), shell=True, check=True)
 
 
 def main() -> None:
