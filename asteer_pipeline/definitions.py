@@ -12,11 +12,16 @@ import dagster as dg
 from asteer_core.paths import home as default_home
 from asteer_core.study import load_study, plan
 from asteer_core.study.depth import depth_under
+from asteer_pipeline.alerts import build_alerts
 from asteer_pipeline.assets import build_assets
+from asteer_pipeline.automation import build_automation_sensors
 from asteer_pipeline.checks import build_checks
-from asteer_pipeline.jobs import build_jobs
+from asteer_pipeline.hub import build_hub_sensors
+from asteer_pipeline.jobs import build_jobs, build_steps
 from asteer_pipeline.partitions import study_partitions
 from asteer_pipeline.resources import WorkspaceResource
+from asteer_pipeline.schedules import build_regeneration, build_schedules
+from asteer_pipeline.sensors import build_sensors
 
 
 def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = None, home: Path | None = None) -> dg.Definitions:
@@ -31,12 +36,17 @@ def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = N
         ConfigError: the study cannot be read, or a key cannot be a partition.
     """
     root = home or default_home()
-    parts = study_partitions(plan(load_study(study, root), depth_under(root)))
+    loaded = plan(load_study(study, root), depth_under(root))
+    parts = study_partitions(loaded)
     assets = build_assets(parts)
+    steps = build_steps(assets, parts)
+    regeneration = build_regeneration(steps)
     return dg.Definitions(
         assets=assets,
         asset_checks=build_checks(),
-        jobs=build_jobs(assets, parts),
+        jobs=[*build_jobs(steps), regeneration],
+        schedules=build_schedules(regeneration),
+        sensors=[*build_sensors(study, loaded, steps), *build_automation_sensors(), *build_hub_sensors(), *build_alerts()],
         resources={"workspace": WorkspaceResource(study=study or ""), **(resources or {})},
         executor=dg.in_process_executor,
     )

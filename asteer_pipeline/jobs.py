@@ -1,35 +1,68 @@
-"""The pipeline's jobs. What does not belong here: runs started by the command line (`runner`).
+"""The pipeline's steps and jobs. What does not belong here: runs started by the command line (`runner`), and when a job runs (`sensors`).
 
-A Dagster job holds assets of one partition definition, so a study is five jobs, numbered in the order in which they are run.
-To make everything at once, use "Materialize all" on the asset graph, or `asteer study run`.
+A Dagster run holds assets of one partition definition, and one that loads a language model holds a place in the GPU pool to its end.
+So a study is a few steps, numbered in the order in which they are run: each takes the stages over one partition definition that do
+(or do not) load a model. To make everything at once, use "Materialize all" on the asset graph, or `asteer study run`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from asteer_pipeline.partitions import StudyPartitions
+from asteer_pipeline.stage import GPU
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+STEP_TAG = "asteer/step"
 
-def build_jobs(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -> "list[UnresolvedAssetJobDefinition]":
-    """Return the jobs of a study; each runs in one process, so that its assets share the loaded models."""
-    steps: list[tuple[str, dg.PartitionsDefinition | None, str]] = [
-        ("study_1_concepts", parts.concept, "Contrastive prompts and judges of the chosen concepts."),
-        ("study_2_vectors", parts.vector, "Steering vectors of the chosen concepts, models and methods."),
-        ("study_3_baselines", parts.model, "Unsteered, prompted and random-direction corpora, measured, scored, with their detectors."),
-        ("study_4_configurations", parts.configuration, "Steered corpora, measured, scored, with their detectors."),
-        ("study_5_results", None, "Leaderboard, correlations, the warehouse and the report."),
+
+@dataclass(frozen=True)
+class Step:
+    """Stages that one run makes together.
+
+    Attributes:
+        name: name of the job.
+        assets: what it makes.
+        axis: dimension beside the concept: vector, model or configuration; "" for stages by concept alone; None for the whole study.
+        description: what it makes, in words.
+    """
+
+    name: str
+    assets: tuple[str, ...]
+    axis: str | None
+    description: str
+
+
+def build_steps(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -> list[Step]:
+    """Return the steps of a study in the order in which they are run."""
+
+    def chosen(definition: dg.PartitionsDefinition | None, gpu: bool) -> tuple[str, ...]:
+        return tuple(asset.key.to_user_string() for asset in assets if asset.partitions_def == definition and (asset.op.pool == GPU) == gpu)
+
+    return [
+        Step("study_1_concepts", chosen(parts.concept, False), "", "Contrastive prompts and judges of the chosen concepts."),
+        Step("study_2_vectors", chosen(parts.vector, True), "vector", "Steering vectors of the chosen concepts, models and methods."),
+        Step("study_3_baselines", chosen(parts.model, True), "model", "Unsteered, prompted and random-direction corpora, measured."),
+        Step("study_4_baseline_scores", chosen(parts.model, False), "model", "Metrics and detectors of the baselines."),
+        Step("study_5_corpora", chosen(parts.configuration, True), "configuration", "Steered corpora, measured."),
+        Step("study_6_scores", chosen(parts.configuration, False), "configuration", "Metrics and detectors of the steered corpora."),
+        Step("study_7_results", chosen(None, False), None, "Leaderboard, correlations, the warehouse and the report."),
     ]
+
+
+def build_jobs(steps: Sequence[Step]) -> "list[UnresolvedAssetJobDefinition]":
+    """Return the job of every step; it runs in one process, so that its assets share the loaded models."""
     return [
         dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.assets(*[asset.key for asset in assets if asset.partitions_def == definition]),
+            step.name,
+            selection=dg.AssetSelection.assets(*step.assets),
             executor_def=dg.in_process_executor,
-            description=f"{description} Stored results that are still current are adopted, not made again.",
+            description=f"{step.description} Stored results that are still current are adopted, not made again.",
+            tags={STEP_TAG: step.name},
         )
-        for name, definition, description in steps
+        for step in steps
     ]

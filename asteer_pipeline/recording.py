@@ -12,10 +12,14 @@ from collections.abc import Iterable
 import dagster as dg
 
 from asteer_core.errors import AsteerError
+from asteer_core.faults import is_transient
 from asteer_core.study import Done
 from asteer_pipeline.presentation import describe
 
 SHOWN_FAILURES = 20
+RETRIES = 3
+FIRST_WAIT_SECONDS = 15.0
+"""Faults of disk and network are tried again after 15, 30 and 60 seconds; an error that somebody must fix is not."""
 
 
 def record(context: dg.AssetExecutionContext, work: Iterable[Done]) -> None:
@@ -30,6 +34,10 @@ def record(context: dg.AssetExecutionContext, work: Iterable[Done]) -> None:
             finished[partition_key(context, done)] = describe(done)
         _check_complete(context, finished)
     except BaseException as error:
+        if is_transient(error) and context.retry_number < RETRIES:
+            # Not recorded here: the next attempt adopts what is finished, and says so once.
+            context.log.warning(f"a fault that may pass ({type(error).__name__}); attempt {context.retry_number + 2} follows")
+            raise dg.RetryRequested(RETRIES, FIRST_WAIT_SECONDS * 2**context.retry_number) from error
         for key, metadata in finished.items():
             context.log_event(dg.AssetMaterialization(context.asset_key, metadata=metadata, partition=key, tags=_tags(key)))
         if isinstance(error, AsteerError):

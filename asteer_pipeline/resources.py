@@ -5,6 +5,7 @@ What does not belong here: what a workspace does (`asteer_core.study`), and any 
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from logging import Logger
 from pathlib import Path
 from threading import Lock
@@ -64,13 +65,21 @@ def close_workspaces() -> None:
 
 
 def sparse_log(log: Logger) -> Progress:
-    """Return a progress listener that writes to `log` at most every ten seconds, and when a stage is complete."""
+    """Return a progress listener that writes to `log` at most every ten seconds, and when a stage is complete.
+
+    A line says what is done and in all, the note of the stage (such as tokens per second), and the time that is left at this pace.
+    """
     last = time.monotonic()
+    begun: dict[str, tuple[float, int]] = {}
 
     def listen(stage: str, done: int, total: int, note: str = "") -> None:
         nonlocal last
-        if done >= total or time.monotonic() - last > LOG_EVERY_SECONDS:
-            last = time.monotonic()
-            log.info(f"{stage}: {done} of {total} {note}".rstrip())
+        now = time.monotonic()
+        started, first = begun.setdefault(stage, (now, done))
+        if done >= total or now - last > LOG_EVERY_SECONDS:
+            last = now
+            left = (now - started) / (done - first) * (total - done) if first < done < total else None
+            eta = "" if left is None else f", {timedelta(seconds=round(left))} left"
+            log.info(f"{stage}: {done:,} of {total:,} {note}".rstrip() + eta)
 
     return listen

@@ -4,6 +4,7 @@ What does not belong here: the terminal (`cli`), and definitions. A few runs do 
 partition definition, for the whole rectangle of its partitions, which is one event log and one model load.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +16,18 @@ import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.instance import InstanceRef
 
-from asteer_core.errors import AsteerError, ConfigError
+from asteer_core.errors import AsteerError, ConfigError, unknown_name
 from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_pipeline.definitions import build_defs
 from asteer_pipeline.event_writes import fewer_flushes
+from asteer_pipeline.requests import RANGE_END, RANGE_START
 from asteer_pipeline.resources import Progress, WorkspaceResource, shared_workspace
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 STUDY_TAG = "asteer/study"
+
+PRESETS = {"local": "dagster.yaml", "server": "dagster-server.yaml"}
+"""Preset -> the instance file that ships."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log would drown the progress bars; the UI has the full log."""
@@ -114,16 +117,19 @@ def batches(defs: dg.Definitions) -> list[Batch]:
 
 
 def dagster_home(root: Path) -> Path:
-    """Return the Dagster instance folder of a home, made and configured (no telemetry, no greeting) if it is new.
+    """Return the Dagster instance folder of a home, made and configured by ASTEER_PRESET (`local` or `server`) if it is new.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: the folder cannot be written, or there is no such preset.
     """
     folder = root / "dagster"
+    preset = os.environ.get("ASTEER_PRESET") or "local"
+    if preset not in PRESETS:
+        raise unknown_name("ASTEER_PRESET", preset, PRESETS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "dagster.yaml").exists():
-            shutil.copyfile(data_root() / "dagster.yaml", folder / "dagster.yaml")
+            shutil.copyfile(data_root() / PRESETS[preset], folder / "dagster.yaml")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error}); set ASTEER_HOME to a folder that can") from error
     return folder

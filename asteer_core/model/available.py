@@ -1,4 +1,4 @@
-"""Which models there are: those that ship, those of the home's `models.yaml`, and the folders under the home's `models/`.
+"""Which models there are: those that ship, those the home lists or found on a hub, and the folders under the home's `models/`.
 
 Torch-free. What does not belong here: what an entry may say (`specs.py`), what identifies weights (`fingerprints.py`), loading.
 
@@ -17,6 +17,8 @@ from asteer_core.model.specs import ModelSpec, check_scorer, load_registry, pars
 from asteer_core.types import check_name
 
 FILE = "models.yaml"
+HUB_FILE = "hub-models.yaml"
+"""Kept by the watch on a hub (`hub.py`), in the format of the other."""
 FOLDER = "models"
 
 
@@ -59,7 +61,8 @@ def available_models(home: Path, data_root: Path) -> Available:
     """
     specs = load_registry(data_root / FILE)
     problems: dict[str, str] = {}
-    own = _listed(home, problems)
+    own = _listed(home / FILE, problems)
+    own |= _from_hub(home, own, problems)
     own |= {name: spec for name, spec in _folders(home, own, problems).items() if name not in problems}
     for name in own.keys() & specs.keys():
         problems[name] = (
@@ -75,8 +78,17 @@ def available_models(home: Path, data_root: Path) -> Available:
     return Available({name: spec for name, spec in merged.items() if name not in problems}, problems)
 
 
-def _listed(home: Path, problems: dict[str, str]) -> dict[str, ModelSpec]:
-    file = home / FILE
+def own_sources(home: Path, data_root: Path) -> set[str]:
+    """Return the sources that ship or that the user lists by hand."""
+    return {spec.source for spec in (*load_registry(data_root / FILE).values(), *_listed(home / FILE, {}).values())}
+
+
+def _from_hub(home: Path, own: Mapping[str, ModelSpec], problems: dict[str, str]) -> dict[str, ModelSpec]:
+    mine = {spec.source for spec in own.values()}
+    return {name: spec for name, spec in _listed(home / HUB_FILE, problems).items() if spec.source not in mine and name not in own}
+
+
+def _listed(file: Path, problems: dict[str, str]) -> dict[str, ModelSpec]:
     if not file.is_file():
         return {}
     found: dict[str, ModelSpec] = {}
@@ -96,7 +108,7 @@ def _listed(home: Path, problems: dict[str, str]) -> dict[str, ModelSpec]:
             problems[str(name or where)] = str(error)
             continue
         # Relative to this file, as the shipped entries are to theirs.
-        folder = (home / spec.source).resolve()
+        folder = (file.parent / spec.source).resolve()
         found[spec.name] = spec.model_copy(update={"source": str(folder)}) if folder.is_dir() else spec
     return {name: spec for name, spec in found.items() if name not in problems}
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asteer_core.errors import AsteerError
+from asteer_core.faults import is_transient
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,12 @@ class PartialFailure(AsteerError):
 
     Attributes:
         failures: (concept, key) -> what went wrong there.
+        transient: whether one of them was a fault that may pass by itself.
     """
 
-    def __init__(self, stage: str, failures: dict[tuple[str, str | None], str]) -> None:
+    def __init__(self, stage: str, failures: dict[tuple[str, str | None], str], transient: bool = False) -> None:
         self.failures = failures
+        self.transient = transient
         lines = [f"{concept}{f', {key}' if key else ''}: {message}" for (concept, key), message in failures.items()]
         super().__init__(f"{stage}: {len(failures)} partitions failed, the others are stored:\n  " + "\n  ".join(lines))
 
@@ -50,10 +53,12 @@ class Failures:
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._found: dict[tuple[str, str | None], str] = {}
+        self._transient = False
 
     def add(self, concept: str, key: str | None, error: AsteerError) -> None:
         """Note that one partition failed."""
         self._found[concept, key] = str(error)
+        self._transient |= is_transient(error)
 
     def raise_if_any(self) -> None:
         """Raise what was collected.
@@ -62,4 +67,4 @@ class Failures:
             PartialFailure: at least one partition failed.
         """
         if self._found:
-            raise PartialFailure(self._stage, self._found)
+            raise PartialFailure(self._stage, self._found, self._transient)

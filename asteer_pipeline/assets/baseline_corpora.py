@@ -17,6 +17,8 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         partitions=parts.model,
         deps=["contrastive_prompts", *parts.random_vectors("steering_vectors")],
+        tables=["responses", "corpora"],
+        gpu=True,
     )
     def baseline_corpora(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Responses without a method: unsteered, prompted by each template, and steered along random directions."""

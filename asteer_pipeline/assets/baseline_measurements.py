@@ -12,7 +12,14 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `baseline_measurements`."""
 
-    @stage(group="measurements", kinds={"huggingface", "parquet"}, partitions=parts.model, deps=["baseline_corpora", "judges"])
+    @stage(
+        group="measurements",
+        kinds={"huggingface", "parquet"},
+        partitions=parts.model,
+        deps=["baseline_corpora", "judges"],
+        tables=["measurements"],
+        gpu=True,
+    )
     def baseline_measurements(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Judge probability, token log-probability by the scorer model, and embedding of each baseline response."""
         record(context, core.baseline_measurements(workspace.open(context.log), pairs(context)))

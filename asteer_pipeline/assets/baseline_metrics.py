@@ -12,7 +12,13 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `baseline_metrics`."""
 
-    @stage(group="scores", kinds={"numpy", "parquet"}, partitions=parts.model, deps=["baseline_measurements"])
+    @stage(
+        group="scores",
+        kinds={"numpy", "parquet"},
+        partitions=parts.model,
+        deps=["baseline_measurements"],
+        tables=["corpus_metrics", "response_metrics"],
+    )
     def baseline_metrics(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Success, coherence, diversity and their harmonic mean for each baseline corpus."""
         record(context, core.baseline_metrics(workspace.open(context.log), pairs(context)))

@@ -12,7 +12,12 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `contrastive_prompts`."""
 
-    @stage(group="prompts", kinds={"parquet", "polars", "yaml"}, partitions=parts.concept)
+    @stage(
+        group="prompts",
+        kinds={"parquet", "polars", "yaml"},
+        partitions=parts.concept,
+        tables=["contrastive_pairs"],
+    )
     def contrastive_prompts(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Contrastive pairs, generation prompts and real data of a concept, validated; no group of prompts crosses splits."""
         record(context, core.contrastive_prompts(workspace.open(context.log), context.partition_keys))

@@ -17,6 +17,7 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"parquet", "scikitlearn"},
         partitions=parts.configuration,
         deps=["steered_corpora", dg.AssetDep("baseline_detectors", partition_mapping=parts.model_to_configuration)],
+        tables=["detector_metrics", "detector_scores"],
     )
     def detectors(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """A detector trained on one steered corpus; AUROC on real test data and the paired difference to prompting."""

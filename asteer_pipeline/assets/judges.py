@@ -12,7 +12,12 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `judges`."""
 
-    @stage(group="judges", kinds={"scikitlearn"}, partitions=parts.concept)
+    @stage(
+        group="judges",
+        kinds={"scikitlearn"},
+        partitions=parts.concept,
+        tables=["judges"],
+    )
     def judges(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """The judge of success: probability that a response violates. It shares no data with the detectors."""
         record(context, core.judges(workspace.open(context.log), context.partition_keys))

@@ -12,7 +12,12 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `leaderboard`."""
 
-    @stage(group="analysis", kinds={"parquet", "polars"}, deps=["corpus_metrics", "baseline_metrics", "detectors", "baseline_detectors"])
+    @stage(
+        group="analysis",
+        kinds={"parquet", "polars"},
+        deps=["corpus_metrics", "baseline_metrics", "detectors", "baseline_detectors"],
+        tables=["stored.leaderboard"],
+    )
     def leaderboard(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """All configurations and baselines of the study, with metrics, AUROC and the difference to prompting."""
         record(context, core.leaderboard(workspace.open(context.log)))

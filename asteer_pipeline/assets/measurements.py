@@ -12,7 +12,14 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `measurements`."""
 
-    @stage(group="measurements", kinds={"huggingface", "parquet"}, partitions=parts.configuration, deps=["steered_corpora", "judges"])
+    @stage(
+        group="measurements",
+        kinds={"huggingface", "parquet"},
+        partitions=parts.configuration,
+        deps=["steered_corpora", "judges"],
+        tables=["measurements"],
+        gpu=True,
+    )
     def measurements(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Judge probability, token log-probability by the scorer model, and embedding of each steered response."""
         record(context, core.measurements(workspace.open(context.log), pairs(context)))

@@ -12,7 +12,12 @@ from asteer_pipeline.stage import stage
 def build(parts: StudyPartitions) -> dg.AssetsDefinition:
     """Return the asset `metric_auroc_correlation`."""
 
-    @stage(group="analysis", kinds={"parquet", "scipy"}, deps=["leaderboard"])
+    @stage(
+        group="analysis",
+        kinds={"parquet", "scipy"},
+        deps=["leaderboard"],
+        tables=["stored.metric_auroc_correlation", "stored.beats_prompting", "stored.regret"],
+    )
     def metric_auroc_correlation(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Rank correlation of each metric with detector AUROC over configurations, with intervals."""
         record(context, core.metric_auroc_correlation(workspace.open(context.log)))

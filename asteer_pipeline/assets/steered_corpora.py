@@ -17,6 +17,8 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         partitions=parts.configuration,
         deps=[dg.AssetDep("steering_vectors", partition_mapping=parts.vector_to_configuration)],
+        tables=["responses", "corpora"],
+        gpu=True,
     )
     def steered_corpora(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Responses of the steered model, one corpus per configuration; many configurations share a batch."""

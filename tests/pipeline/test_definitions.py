@@ -11,7 +11,10 @@ from dagster_shared.serdes import deserialize_value, serialize_value
 
 from asteer_core.errors import ConfigError
 from asteer_core.study import Plan, load_study, plan
+from asteer_core.warehouse import tables
 from asteer_pipeline.definitions import build_defs
+from asteer_pipeline.graph import describe_graph
+from asteer_pipeline.jobs import build_steps
 from asteer_pipeline.partitions import study_partitions
 from asteer_pipeline.runner import batches
 
@@ -120,7 +123,7 @@ def test_the_repository_can_be_sent_to_the_ui(defs):
     snapshot = RepositorySnap.from_def(defs.get_repository_def())
     again = deserialize_value(serialize_value(snapshot), RepositorySnap)
     assert {node.asset_key.to_user_string() for node in again.asset_nodes} == set(GRAPH)
-    assert {job.name for job in again.job_datas or again.job_refs} >= {"study_1_concepts", "study_5_results"}
+    assert {job.name for job in again.job_datas or again.job_refs} >= {"study_1_concepts", "study_7_results", "regenerate_what_is_stale"}
 
 
 def test_few_runs_make_a_whole_study_and_none_goes_before_what_it_needs(defs):
@@ -146,3 +149,38 @@ def test_loading_the_code_location_imports_no_model_library():
 def test_a_wrong_study_is_refused_with_its_name():
     with pytest.raises(ConfigError, match="qiuck"):
         build_defs("qiuck")
+
+
+def test_the_graph_is_the_one_in_the_snapshot(monkeypatch):
+    """After a wanted change: python -m asteer_pipeline.graph tests/pipeline/mini.yaml > tests/golden/asset_graph.txt"""
+    monkeypatch.delenv("ASTEER_AUTOMATION", raising=False)
+    found = describe_graph(build_defs(str(Path(__file__).parent / "mini.yaml")))
+    assert found.splitlines() == (ROOT / "tests" / "golden" / "asset_graph.txt").read_text().splitlines()
+
+
+def test_columns_are_those_of_the_warehouse_and_shared_ones_name_their_source(graph):
+    for name, table in (("corpus_metrics", "corpus_metrics"), ("leaderboard", "stored.leaderboard"), ("steered_corpora", "responses")):
+        metadata = graph.get(dg.AssetKey(name)).metadata
+        assert [column.name for column in metadata["dagster/column_schema"].columns] == list(tables()[table].polars_schema)
+    lineage = graph.get(dg.AssetKey("corpus_metrics")).metadata["dagster/column_lineage"].deps_by_column
+    assert {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage["configuration_id"]} == {
+        ("measurements", "configuration_id"), ("baseline_measurements", "configuration_id"),
+    }  # fmt: skip
+
+
+def test_stages_that_load_a_model_share_one_pool_and_no_step_mixes_them_with_others(defs):
+    pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets}
+    gpu = {name for name, pool in pools.items() if pool == "gpu"}
+    assert gpu == {"steering_vectors", "baseline_corpora", "steered_corpora", "baseline_measurements", "measurements"}
+    steps = build_steps(defs.assets, study_partitions(plan(load_study(TINY))))
+    assert sorted(name for step in steps for name in step.assets) == sorted(GRAPH)
+    assert all(set(step.assets) <= gpu or not set(step.assets) & gpu for step in steps)
+
+
+def test_no_sensor_or_schedule_runs_before_it_is_turned_on(defs, monkeypatch):
+    repository = defs.get_repository_def()
+    assert {item.default_status.value for item in (*repository.sensor_defs, *repository.schedule_defs)} == {"STOPPED"}
+    monkeypatch.setenv("ASTEER_AUTOMATION", "on")
+    on = build_defs(TINY).get_repository_def()
+    running = {item.name for item in (*on.sensor_defs, *on.schedule_defs) if item.default_status.value == "RUNNING"}
+    assert running == {"new_models", "next_steps", "weekly_regeneration"}

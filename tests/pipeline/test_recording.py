@@ -106,7 +106,7 @@ def test_a_failed_partition_shows_as_metadata_of_the_failure(defs, fake, instanc
 
 
 def test_a_single_partition_is_made_alone(defs, fake, instance):
-    job = defs.resolve_job_def("study_4_configurations")
+    job = defs.resolve_job_def("study_5_corpora")
     result = job.execute_in_process(
         instance=instance, partition_key=dg.MultiPartitionKey({"concept": "evasion", "configuration": "beta:caa:L02:s0.30"})
     )

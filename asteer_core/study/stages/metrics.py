@@ -28,6 +28,8 @@ VERSION = 2
 WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
 """Scores whose 95 % interval is stored."""
 
+VERSION = METRIC_VERSION
+
 
 @recorded
 def corpus_metrics(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator[Done]:

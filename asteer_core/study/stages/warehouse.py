@@ -25,13 +25,22 @@ def warehouse(ws: Workspace) -> Iterator[Done]:
     write_catalogue(ws)
     stores, path = stores_of(ws.home), ws.home / FILE
     key = warehouse_key(stores)
-    known = _known(ws.home / KEY_FILE) if path.is_file() else {}
-    reused = known.get("key") == key
-    rows = known.get("rows", {}) if reused else publish(stores, path)
+    reused = published_key(ws) == key
+    rows = _known(ws.home / KEY_FILE).get("rows", {}) if reused else publish(stores, path)
     if not reused:
         text = json.dumps({"key": key, "rows": rows})
         replace_file(ws.home / KEY_FILE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     yield Done("", None, len(stores), reused, {"path": str(path), "studies": ", ".join(stores), "detail": str(rows or "")})
+
+
+def published_key(ws: Workspace) -> str | None:
+    """Return the hash of what the warehouse holds; None where there is none."""
+    return _known(ws.home / KEY_FILE).get("key") if (ws.home / FILE).is_file() else None
+
+
+def is_published(ws: Workspace) -> bool:
+    """Return whether the warehouse shows what is stored now."""
+    return published_key(ws) == warehouse_key(stores_of(ws.home))
 
 
 def warehouse_key(stores: Mapping[str, Path]) -> str:
