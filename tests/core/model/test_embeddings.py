@@ -12,6 +12,7 @@ import pytest
 from asteer_core.errors import ModelError, StoreError
 from asteer_core.model import EmbeddingCache, load_encoder
 from asteer_core.model import encoder as encoder_module
+from asteer_core.model.sentence_batches import by_tokens, padded
 
 
 class Counting:
@@ -112,3 +113,34 @@ def test_fifty_thousand_known_texts_are_found_quickly(tmp_path):
     start = time.process_time()
     EmbeddingCache(tmp_path, Counting()).encode(texts)
     assert time.process_time() - start < 3
+
+
+def test_bfloat16_vectors_are_those_of_float32_to_a_thousandth_of_a_cosine(encoder):
+    words = [
+        "river",
+        "engine",
+        "gentle",
+        "under",
+        "seven",
+        "market",
+        "broken",
+        "violet",
+        "teacher",
+        "running",
+        "slowly",
+        "because",
+        "paper",
+    ]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, size=size)) for size in rng.integers(1, 40, size=24)]
+    plain = encoder.transformer().encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    for dtype, least in (("float32", 0.999999), ("bfloat16", 0.999)):
+        assert (load_encoder(device="cpu", dtype=dtype).encode(texts) * plain).sum(axis=1).min() > least, dtype
+
+
+def test_batches_hold_every_row_once_within_the_budget_of_tokens():
+    lengths = [int(size) for size in np.random.default_rng(0).integers(1, 300, size=200)]
+    batches = by_tokens(lengths, 512)
+    assert sorted(row for batch in batches for row in batch) == list(range(200))
+    assert all(len(batch) * padded(max(lengths[row] for row in batch)) <= 512 or len(batch) == 1 for batch in batches)
+    assert by_tokens([], 512) == []
