@@ -227,6 +227,11 @@ def _responses(ws: Workspace, configuration: Configuration, made: dict[str, Any]
 
 
 def _corpus(ws: Workspace, configuration: Configuration, rows: pl.DataFrame, intervention: Intervention) -> pl.DataFrame:
+    if intervention.gate is not None and not rows["steered_tokens"].sum():
+        raise ModelError(
+            f"{configuration.key}: the gate opened for none of {rows.height} prompts, so the corpus is that of the unsteered model; "
+            f"look at gate_precision and gate_recall of the vector, and set another condition_layer or other concepts under `against`"
+        )
     frame = rows.select(
         n=pl.len(),
         n_tokens=pl.col("n_tokens").sum(),

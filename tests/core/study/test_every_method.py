@@ -1,5 +1,7 @@
 """Every method through the stages of a study on a shipped model: a vector with its evidence, a corpus that was really steered."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -87,6 +89,21 @@ def test_the_gate_of_cast_leaves_some_rows_alone_and_tells_its_precision(finishe
     assert 0 <= facts["gate_precision"] <= 1 and 0 < facts["gate_recall"] <= 1 and min(facts["gate_prompts"]) >= 4
     rows = ws.store.read("responses", "toxicity", "neox-2m:cast:L01:s0.50")
     assert set(rows.select(pl.col("steered_tokens") > 0).to_series()) <= {True, False}
+
+
+def test_a_gate_that_opens_for_no_prompt_is_an_error_not_a_corpus(finished, monkeypatch):
+    ws, _, _ = finished
+    key = "neox-2m:cast:L01:s0.50"
+    method = type(METHODS.get("cast"))
+    gate = method.gate
+    monkeypatch.setattr(method, "gate", lambda self, vector: replace(gate(self, vector), threshold=2.0))
+    before = ws.store.path("responses", "toxicity", key).read_bytes()
+    ws.store.path("responses", "toxicity", key).unlink()
+    try:
+        with pytest.raises(PartialFailure, match=f"the gate opened for none of {PROMPTS} prompts"):
+            list(stages.steered_corpora(ws, [("toxicity", key)]))
+    finally:
+        ws.store.path("responses", "toxicity", key).write_bytes(before)
 
 
 def test_the_learned_vector_lowers_the_loss_it_was_trained_on(finished):
