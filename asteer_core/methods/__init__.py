@@ -1,7 +1,7 @@
 """Steering methods: pairs of activations in, a direction and its edit out. One file per method; numpy only, no model here."""
 
 from asteer_core.methods._base import AdditiveMethod, BaseMethod, Fit, Method
-from asteer_core.methods._given import Given, HeadPairs, Options, PromptSets, parse_options
+from asteer_core.methods._given import Given, HeadPairs, Need, Options, PromptSets, parse_options
 from asteer_core.methods._registry import METHODS
 from asteer_core.methods.fitting import fit_vector
 from asteer_core.vector_files import load_vectors, save_vectors
@@ -14,6 +14,7 @@ __all__ = [
     "Given",
     "HeadPairs",
     "Method",
+    "Need",
     "Options",
     "PromptSets",
     "fit_vector",

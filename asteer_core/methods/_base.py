@@ -53,6 +53,11 @@ class Method(Protocol):
         ...
 
     @property
+    def max_strength(self) -> float:
+        """End of the dial: a search for a strength goes no further."""
+        ...
+
+    @property
     def min_pairs(self) -> int:
         """Fewest finite pairs that a fit accepts."""
         ...
@@ -101,6 +106,7 @@ class BaseMethod:
     positions: Positions = "mean"
     description: str
     source: str
+    max_strength: float = 10.0
     min_pairs: int = 2
     needs: frozenset[Need] = frozenset()
     options: type[Options] = Options

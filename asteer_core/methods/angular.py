@@ -30,6 +30,7 @@ class AngularSteering(BaseMethod):
     positions: Positions = "mean"
     description = "norm-preserving turn from the mean activation towards the mean difference, by a fraction"
     source = "https://arxiv.org/abs/2510.26243"
+    max_strength = 1.0
     min_pairs = 2
 
     def fit(self, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator, given: Given = NOTHING) -> Fit:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from asteer_core.model.embedding_cache import EmbeddingCache
     from asteer_core.model.encoder import SentenceEncoder, load_encoder
     from asteer_core.model.engine import generate
+    from asteer_core.model.lens import top_tokens
     from asteer_core.model.loading import LanguageModel, load_model
+    from asteer_core.model.pushes import mean_kl, mean_kls
     from asteer_core.model.rows import GeneratedRow
-    from asteer_core.model.scoring import mean_kl, mean_token_nll
+    from asteer_core.model.scoring import mean_token_nll
     from asteer_core.model.specs import ModelSpec, load_registry
 
 _HOME = {
@@ -29,9 +31,11 @@ _HOME = {
     "load_encoder": "encoder",
     "load_model": "loading",
     "load_registry": "specs",
-    "mean_kl": "scoring",
+    "mean_kl": "pushes",
+    "mean_kls": "pushes",
     "mean_token_nll": "scoring",
     "residual_scale": "activations",
+    "top_tokens": "lens",
 }
 
 __all__ = [
@@ -39,6 +43,7 @@ __all__ = [
     "GeneratedRow",
     "LanguageModel",
     "ModelSpec",
+    "PushEffect",
     "SentenceEncoder",
     "capture",
     "capture_prompts",
@@ -47,8 +52,11 @@ __all__ = [
     "load_model",
     "load_registry",
     "mean_kl",
+    "mean_kls",
     "mean_token_nll",
+    "push_effects",
     "residual_scale",
+    "top_tokens",
 ]
 
 

@@ -69,7 +69,7 @@ def _layers(value: Any) -> Any:
         return {"auto": 1}
     if isinstance(value, Mapping):
         count = value.get("auto")
-        if list(value) != ["auto"] or not _is_int(count) or count < 1:
+        if list(value) != ["auto"] or not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise ValueError(f"{value!r} is not understood; expected {_LAYERS}")
         return {"auto": count}
     return _once([_layer(item) for item in _items(value, _LAYERS)])

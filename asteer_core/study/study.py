@@ -122,13 +122,13 @@ class MetricOptions(_Part):
 class SelectionOptions(_Part):
     """What makes a vector weak, and how blocks and strengths are searched where the study leaves them to `auto` or a KL target.
 
-    `min_separation`: AUROC on held-out pairs below which a vector is flagged. `pilot_pairs`, `pilot_kl`: held-out pairs on which a
-    small push is tried at every block, and its size in nats per token. `tolerance`: how near a KL target must be met, as a share.
+    `min_separation`: AUROC on held-out pairs below which a vector is flagged. `pilot_prompts`, `pilot_kl`: held-out prompts that are
+    answered under a push at every block, and its size in nats per token. `tolerance`: how near a KL target must be met, as a share.
     """
 
     min_separation: Annotated[float, Field(ge=0.5, le=1)] = 0.7
-    pilot_pairs: Annotated[int, Field(ge=2)] = 16
-    pilot_kl: Annotated[float, Field(gt=0, le=2)] = 0.1
+    pilot_prompts: Annotated[int, Field(ge=4)] = 24
+    pilot_kl: Annotated[float, Field(gt=0, le=2)] = 0.3
     tolerance: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
 
 

@@ -16,6 +16,8 @@ _QUALITY: tuple[Column, ...] = (
     real("mean_length", "mean response length", "words"),
     real("displacement", "mean size of the edit relative to the residual norm", "share"),
     real("kl", "mean divergence per token from the unsteered model", "nats"),
+    real("vector_separation", "AUROC of the steering vector on its held-out pairs; NULL for baselines and combinations", "0 to 1"),
+    flag("weak_vector", "whether that is below what the study asks for; NULL likewise"),
     real("validation_auroc", "AUROC on the validation split; choose with this one", "0 to 1"),
     *interval("auroc", "area under the ROC curve on the real test set", "0 to 1"),
     *interval("difference", "AUROC minus the mean AUROC of prompting", "-1 to 1"),

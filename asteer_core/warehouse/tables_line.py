@@ -1,6 +1,6 @@
 """Declarations of what the line makes: pairs, vectors, responses, measurements, scores, detectors."""
 
-from asteer_core.warehouse.schemas import CONCEPT, STUDY, Column, Table, count, identity, interval, real, text
+from asteer_core.warehouse.schemas import CONCEPT, STUDY, Column, Table, count, flag, identity, interval, real, text
 
 CONTRASTIVE_PAIRS = Table(
     "contrastive_pairs", "large", "Prompts with a violating and a compliant response; what the vectors are extracted from.",
@@ -27,12 +27,63 @@ STEERING_VECTORS = Table(
         real("scale", "median residual norm at the block", "activation units"),
         real("separation", "AUROC of projections on held-out pairs", "0 to 1"),
         real("cosine_to_mean_difference", "cosine to the mean difference of the same pairs", "-1 to 1"),
+        flag("weak", "whether separation is below selection.min_separation or unknown; NULL for random directions"),
+        real("norm_share", "norm of the mean difference of the pairs over scale", "share"),
+        text("tokens_towards", "JSON list: tokens the direction raises most (logit lens); untrusted text"),
+        text("tokens_away", "JSON list: tokens it lowers most; untrusted text"),
         count("seed", "seed of the study", "none"),
         count("n_pairs", "contrastive pairs used"),
         count("pairs_dropped", "pairs left out because an activation was not finite"),
         count("heldout_pairs", "pairs behind separation"),
         text("positions", "token positions of the activations: mean, last or all"),
         text("path", "safetensors file, relative to the study's folder"),
+    ),
+)  # fmt: skip
+
+_VECTOR = (
+    STUDY, CONCEPT,
+    text("model", "registry name of the model", key=True),
+    text("method", "steering method", key=True),
+    count("layer", "decoder block", "block, from 0", key=True),
+)  # fmt: skip
+
+_DIAL_UNIT = "share of the residual norm, or of the angle"
+
+VECTOR_LAYERS = Table(
+    "vector_layers", "metrics", "Every block of a model for one method: how well it separates, and why it was chosen or not.",
+    (
+        *_VECTOR,
+        real("separation", "AUROC of projections on held-out pairs; NULL where no direction could be fitted", "0 to 1"),
+        real("pilot_strength", "strength of the pilot's push; NULL where the study names its blocks", _DIAL_UNIT),
+        real("pilot_kl", "divergence per token that the push caused", "nats"),
+        real("pilot_effect", "how much further from compliant to violating the pilot's replies read than unsteered ones", "-1 to 1"),
+        real("score", "(2 separation - 1) * pilot_effect", "-1 to 1"),
+        count("rank", "order of choice, 1 = best; NULL where the block was not tried or cannot be chosen", "rank"),
+        text("reason", "the choice in words"),
+        count("seed", "seed of the study", "none"),
+    ),
+)  # fmt: skip
+
+STRENGTH_SEARCH = Table(
+    "strength_search", "metrics", "Every strength tried for a KL target of the study, and the one chosen.",
+    (
+        *_VECTOR,
+        real("kl_target", "divergence per token that was asked for", "nats", key=True),
+        count("trial", "order of the trials", "number, from 0", key=True),
+        real("strength", "strength that was tried", _DIAL_UNIT),
+        real("kl", "divergence per token that it caused on the probe texts", "nats"),
+        flag("chosen", "whether the study steers with it"),
+        text("reason", "why no strength was chosen, else NULL"),
+        count("seed", "seed of the study", "none"),
+    ),
+)  # fmt: skip
+
+VECTOR_COSINES = Table(
+    "vector_cosines", "metrics", "Cosine of two methods' vectors of one concept, model and block.",
+    (
+        *_VECTOR,
+        text("other", "the other method", key=True),
+        real("cosine", "cosine of the two directions", "-1 to 1"),
     ),
 )  # fmt: skip
 
@@ -66,6 +117,7 @@ CORPORA = Table(
         real("displacement", "mean size of the edit relative to the residual norm", "share"),
         count("nonfinite", "responses ended by a number that was not finite"),
         real("kl", "mean divergence per token of the steered from the unsteered model; NULL where nothing is edited", "nats"),
+        text("reason", "why there is no response: no block or strength fits what the study asks for; else NULL"),
     ),
 )  # fmt: skip
 
@@ -215,6 +267,6 @@ ABOUT = Table(
 )  # fmt: skip
 
 LINE = (
-    CONTRASTIVE_PAIRS, STEERING_VECTORS, JUDGES, RESPONSES, CORPORA, MEASUREMENTS, RESPONSE_METRICS, CORPUS_METRICS,
-    DETECTOR_METRICS, DETECTOR_DOMAINS, DETECTOR_SCORES, ABOUT,
+    CONTRASTIVE_PAIRS, STEERING_VECTORS, VECTOR_LAYERS, STRENGTH_SEARCH, VECTOR_COSINES, JUDGES, RESPONSES, CORPORA, MEASUREMENTS,
+    RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_DOMAINS, DETECTOR_SCORES, ABOUT,
 )  # fmt: skip

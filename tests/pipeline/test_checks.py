@@ -18,7 +18,9 @@ PAIRS = [("evasion", "m:caa:L01:s0.50")]
 @pytest.fixture
 def ws(tmp_path):
     plan = SimpleNamespace(concepts=("evasion",), pairs=PAIRS, cells=[("evasion", "m")], vectors=[("evasion", "m:caa")])
-    return SimpleNamespace(plan=plan, store=Store(tmp_path), home=tmp_path, study=SimpleNamespace(name="s"))
+    return SimpleNamespace(
+        plan=plan, store=Store(tmp_path), home=tmp_path, study=SimpleNamespace(name="s", selection=SimpleNamespace(min_separation=0.7))
+    )
 
 
 def put(ws, table, rows, key="m:caa:L01:s0.50"):
@@ -39,12 +41,25 @@ def test_vectors_that_hardly_separate_are_named_and_random_ones_are_not(ws):
     put(
         ws,
         "steering_vectors",
-        [row | {"separation": s} for s in (0.9, 0.6, None)] + [row | {"method": "random", "separation": 0.5}],
+        [row | {"separation": s, "weak": s != 0.9} for s in (0.9, 0.6, None)]
+        + [row | {"method": "random", "separation": 0.5, "weak": None}],
         "m:caa",
     )
     finding = vectors.weak_vectors(ws)
     assert finding.seen == 3
-    assert [text.split()[-1] for text in finding.problems] == ["0.6", "None"]
+    assert ["separation 0.6, below 0.7" in text for text in finding.problems] == [True, False]
+    assert "separation None" in finding.problems[1]
+
+
+def test_a_configuration_without_a_block_or_strength_is_named_with_the_reason(ws):
+    put(
+        ws,
+        "corpora",
+        [{"configuration_id": "one", "reason": None}, {"configuration_id": "two", "reason": "out of reach"}],
+        ws.plan.pairs[0][1],
+    )
+    finding = corpora.unresolved_dials(ws)
+    assert (finding.seen, finding.problems) == (2, ["out of reach"])
 
 
 def test_a_steered_corpus_without_a_steered_token_is_named(ws):

@@ -13,8 +13,11 @@ import polars as pl
 
 from asteer_core.errors import AsteerError, StoreError
 from asteer_core.study.done import Done, Failures
+from asteer_core.study.plan import steered
+from asteer_core.study.stages._resolution import void_reason
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration
+from asteer_core.warehouse.schemas import table as declared
 from asteer_core.warehouse.store import UNPARTITIONED
 
 Partition = tuple[str, str | None]
@@ -34,6 +37,8 @@ class Stage:
         produce: (workspace, partitions, failures) -> (partition, its tables) as they finish; broken partitions go to failures.
         summarise: (stored frame) -> fields of `Done` beyond partition and rows.
         artifact: (workspace, concept, key) -> a file that belongs to the partition beside its tables.
+        beside: (workspace, concept, key) -> further fields of `Done`, from elsewhere than the stage's own table.
+        tables: the tables of a void partition, one whose dials the study could not resolve: they are written without results.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Stage:
     produce: Callable[[Workspace, list[Partition], Failures], Iterator[tuple[Partition, Frames]]]
     summarise: Callable[[pl.DataFrame], dict[str, Any]] = lambda frame: {}
     artifact: Callable[[Workspace, str, str | None], Path] | None = None
+    beside: Callable[[Workspace, str, str | None], dict[str, Any]] | None = None
+    tables: tuple[str, ...] = ()
 
     def run(self, ws: Workspace, partitions: Iterable[Partition]) -> Iterator[Done]:
         """Yield a `Done` for each partition, stored ones first.
@@ -97,10 +104,24 @@ class Stage:
                 todo = waiting
 
     def _make(self, ws: Workspace, mine: list[Partition], keys: Mapping[Partition, str], failures: Failures) -> Iterator[Partition]:
-        for partition, frames in self.produce(ws, mine, failures) if mine else ():
+        for partition, frames in self._frames(ws, mine, failures) if mine else ():
             for table, frame in sorted(frames.items(), key=lambda item: item[0] == self.table):
                 ws.store.write(table, frame, keys[partition], *partition)
             yield partition
+
+    def _frames(self, ws: Workspace, mine: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
+        wanted = []
+        for partition in mine:
+            try:
+                reason = void_reason(ws, *partition) if self.tables else None
+            except AsteerError as error:
+                failures.add(*partition, error)
+                continue
+            if reason:
+                yield partition, void_frames(ws, *partition, reason, self.tables)
+            else:
+                wanted.append(partition)
+        yield from self.produce(ws, wanted, failures)
 
     def _stored(self, ws: Workspace, partition: Partition) -> str | None:
         # A table row whose artifact somebody deleted is not a result.
@@ -110,7 +131,12 @@ class Stage:
 
     def _done(self, ws: Workspace, partition: Partition, *, reused: bool) -> Done:
         frame = ws.store.read(self.table, *partition)
-        return Done(*partition, rows=frame.height, reused=reused, **self.summarise(frame))
+        if frame.is_empty():
+            return Done(*partition, rows=0, reused=reused, metadata={"reason": void_reason(ws, *partition)})
+        said = self.summarise(frame)
+        more = self.beside(ws, *partition) if self.beside else {}
+        metadata = {**said.get("metadata", {}), **more.get("metadata", {})}
+        return Done(*partition, rows=frame.height, reused=reused, **{**said, **more, "metadata": metadata})
 
 
 def _named(partition: Partition) -> tuple[str, str]:
@@ -152,6 +178,18 @@ IDENTITY = ("study", "concept", "configuration_id", "model", "method", "layer", 
 def tag(ws: Workspace, configuration: Configuration, frame: pl.DataFrame) -> pl.DataFrame:
     """Return `frame` with the identity columns in front."""
     return frame.with_columns(**identity(ws, configuration)).select(*IDENTITY, *frame.columns)
+
+
+def void_frames(ws: Workspace, concept: str, key: str | None, reason: str, tables: tuple[str, ...]) -> Frames:
+    """Return the tables of a partition that has no results: a row with the reason where a table has a column for it, else no row."""
+    row = pl.DataFrame({"reason": [reason]}).with_columns(**identity(ws, steered(ws.study, concept, str(key)))).row(0, named=True)
+    row |= dict.fromkeys(("n", "n_tokens", "steered_tokens"), 0)
+    frames = {}
+    for name in tables:
+        schema = declared(name).polars_schema
+        rows = [{column: row[column] for column in schema if column in row}] if "reason" in schema else []
+        frames[name] = pl.DataFrame(rows, schema=schema)
+    return frames
 
 
 def by_configuration(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -12,7 +12,7 @@ from asteer_core.study.runs import recorded
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 
-VERSION = 1
+VERSION = 2
 
 
 @recorded
@@ -67,4 +67,9 @@ def _leaderboard(ws: Workspace) -> pl.DataFrame:
     metrics, quality, corpora = (ws.store.read_many(table, partitions) for table in ("corpus_metrics", "detector_metrics", "corpora"))
     if metrics.is_empty() or quality.is_empty():
         raise StoreError("leaderboard: no configuration has metrics and a detector yet; materialise corpus_metrics and detectors first")
-    return ranked(metrics.join(corpora.select("configuration_id", "displacement", "kl"), on="configuration_id", how="left"), quality)
+    made = corpora.select("configuration_id", "displacement", "kl")
+    vectors = ws.store.read_many("steering_vectors", ws.plan.vectors)
+    owner = ["concept", "model", "method", "layer"]
+    evidence = vectors.select(*owner, vector_separation="separation", weak_vector="weak")
+    joined = metrics.join(made, on="configuration_id", how="left").join(evidence, on=owner, how="left")
+    return ranked(joined, quality)

@@ -1,5 +1,6 @@
 """Corpora: the replies of the unsteered, prompted and steered model, many configurations in one batch."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,8 @@ from asteer_core.study.plan import RANDOM, baselines, steered
 from asteer_core.study.recipes import Ingredient, ingredients
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._checkpoints import SCHEMA, Checkpoint
+from asteer_core.study.stages._probe import PROBE_TEXTS, divergences
+from asteer_core.study.stages._resolution import Unresolved, resolve, resolved
 from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
@@ -23,8 +26,6 @@ from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest,
 VERSION = 1
 ROWS_AT_ONCE = 1024
 """Rows handed to the engine together; the partitions of a lot are stored after it, its rows every few seconds (`_checkpoints`)."""
-PROBE_TEXTS = 16
-"""Held-out compliant replies on which the KL divergence of a configuration is measured."""
 
 Work = list[tuple[Partition, list[Configuration]]]
 
@@ -42,8 +43,13 @@ def baseline_corpora(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterato
 
 
 def cell_baselines(ws: Workspace, concept: str, model: str) -> list[Configuration]:
-    """Return the baseline configurations of a cell."""
-    return baselines(ws.study, concept, model, tuple(template.id for template in ws.templates(concept)))
+    """Return the baseline configurations of a cell; a random direction that cannot reach its KL target is not among them."""
+    found = []
+    for configuration in baselines(ws.study, concept, model, tuple(template.id for template in ws.templates(concept)), ws.depth):
+        # `strength_search` holds why one is left out.
+        with contextlib.suppress(Unresolved):
+            found.append(resolve(ws, configuration))
+    return found
 
 
 def _steered_key(ws: Workspace, concept: str, key: str | None) -> str:
@@ -74,7 +80,7 @@ def _common(ws: Workspace, model: str, concept: str) -> list[Any]:
 
 
 def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
-    work = [(partition, [steered(ws.study, partition[0], str(partition[1]))]) for partition in partitions]
+    work = [(partition, [resolved(ws, partition[0], str(partition[1]))]) for partition in partitions]
     yield from _produce(ws, work, failures, _STEERED)
 
 
@@ -239,6 +245,7 @@ def _corpus(ws: Workspace, configuration: Configuration, rows: pl.DataFrame, int
         displacement=pl.col("displacement").mean(),
         nonfinite=(pl.col("finish_reason") == "nonfinite").sum(),
         kl=pl.lit(_kl(ws, configuration, intervention), pl.Float64),
+        reason=pl.lit(None, pl.String),
     )
     return tag(ws, configuration, frame)
 
@@ -247,10 +254,7 @@ def _kl(ws: Workspace, configuration: Configuration, intervention: Intervention)
     """Return the mean per-token KL (nats) of steered from unsteered on the probe texts; None where nothing is edited."""
     if not intervention.edits:
         return None
-    from asteer_core.model import mean_kl
-
-    probe = ws.concept(configuration.concept).pairs.filter(pl.col("split") == "extraction_heldout").head(PROBE_TEXTS)
-    return float(mean_kl(ws.model(configuration.model), probe["prompt"].to_list(), probe["compliant"].to_list(), intervention))
+    return divergences(ws, configuration.concept, configuration.model, [intervention])[0]
 
 
 def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
@@ -265,5 +269,13 @@ def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
     return {"metadata": metadata, "samples": tuple(samples)}
 
 
-_STEERED = Stage("steered_corpora", "responses", _steered_key, _produce_steered, _summarise)
+def _measured(ws: Workspace, concept: str, key: str | None) -> dict[str, Any]:
+    """Return what was steered and how far it moved the model, of a partition of one configuration."""
+    found = ws.store.read("corpora", concept, key).row(0, named=True)
+    return {"metadata": {name: found[name] for name in ("layer", "strength", "kl")}}
+
+
+_STEERED = Stage(
+    "steered_corpora", "responses", _steered_key, _produce_steered, _summarise, beside=_measured, tables=("responses", "corpora")
+)
 _BASELINE = Stage("baseline_corpora", "responses", _baseline_key, _produce_baseline, _summarise)

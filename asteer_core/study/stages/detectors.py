@@ -11,9 +11,9 @@ from asteer_core.detectors import Detector, TextSet, fit_arm
 from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.kinds import KindChoice
-from asteer_core.study.plan import steered
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._quality import Scores, domain_rows, metric_rows
+from asteer_core.study.stages._resolution import resolved
 from asteer_core.study.stages._run import Frames, Partition, Stage, by_configuration, tag, upstream
 from asteer_core.study.stages.corpora import cell_baselines
 from asteer_core.study.trial import DRAWN_SHARE, aids_of, n_positives, negatives_of, positives_of, trial_of
@@ -103,7 +103,7 @@ def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failu
     for number, (concept, key) in enumerate(partitions):
         ws.report("detectors", number, len(partitions), f"{concept}, {key}")
         try:
-            configuration = steered(ws.study, concept, str(key))
+            configuration = resolved(ws, concept, str(key))
             arm = _train(ws, configuration, "detectors")
             yield (concept, key), _frames(ws, [arm], _prompted_scores(ws, concept, configuration.model), "detectors")
         except AsteerError as error:
@@ -197,5 +197,7 @@ def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
     return {"metadata": {f"auroc_{name}": value for name, value in zip(names, headline["auroc"], strict=True)}}
 
 
-_STEERED = Stage("detectors", "detector_metrics", _key, _produce_steered, _summarise)
+_STEERED = Stage(
+    "detectors", "detector_metrics", _key, _produce_steered, _summarise, tables=("detector_scores", "detector_domains", "detector_metrics")
+)
 _BASELINE = Stage("baseline_detectors", "detector_metrics", _key, _produce_baseline, _summarise)

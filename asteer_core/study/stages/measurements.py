@@ -81,5 +81,7 @@ def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
     return {"metadata": {**means, **{f"null_{name}": frame[name].null_count() for name in names}}}
 
 
-_STEERED = Stage("measurements", "measurements", _key, lambda ws, p, f: _produce(ws, p, f, "measurements"), _summarise)
+_STEERED = Stage(
+    "measurements", "measurements", _key, lambda ws, p, f: _produce(ws, p, f, "measurements"), _summarise, tables=("measurements",)
+)
 _BASELINE = Stage("baseline_measurements", "measurements", _key, lambda ws, p, f: _produce(ws, p, f, "baseline_measurements"), _summarise)

@@ -136,5 +136,8 @@ def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
     return {"metadata": {f"hm_{name}": value for name, value in zip(names, frame["hm"], strict=True)}}
 
 
-_STEERED = Stage("corpus_metrics", "corpus_metrics", _key, lambda ws, p, f: _produce(ws, p, f, "corpus_metrics"), _summarise)
+_STEERED = Stage(
+    "corpus_metrics", "corpus_metrics", _key, lambda ws, p, f: _produce(ws, p, f, "corpus_metrics"), _summarise,
+    tables=("response_metrics", "corpus_metrics"),
+)  # fmt: skip
 _BASELINE = Stage("baseline_metrics", "corpus_metrics", _key, lambda ws, p, f: _produce(ws, p, f, "baseline_metrics"), _summarise)

@@ -1,5 +1,6 @@
 """Steering vectors: activations of the contrastive pairs in, one vector per planned block out."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +9,27 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from asteer_core.errors import AsteerError
-from asteer_core.methods import fit_vector, save_vectors
+from asteer_core.errors import AsteerError, DataError
+from asteer_core.methods import Need, fit_vector
+from asteer_core.selection import is_weak
 from asteer_core.study.done import Done, Failures
-from asteer_core.study.plan import blocks_of
+from asteer_core.study.plan import asked_of, blocks_of
 from asteer_core.study.recipes import method_of
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._activations import SCALE_PROMPTS, activations, scales_of
+from asteer_core.study.stages._choices import layer_rows, ranking, searched, searches, strength_rows, used_blocks
 from asteer_core.study.stages._material import given_for, material_key
+from asteer_core.study.stages._probe import PROBE_TEXTS
+from asteer_core.study.stages._resolution import LAYERS, STRENGTHS
 from asteer_core.study.stages._run import Frames, Partition, Stage, upstream
+from asteer_core.study.stages._vector_cards import describe_choice
 from asteer_core.study.workspace import Workspace
-from asteer_core.types import Positions, SteeringVector, fingerprint
+from asteer_core.types import SteeringVector, fingerprint
+from asteer_core.vector_files import save_vectors
 
-VERSION = 1
-SCALE_PROMPTS = 64
-"""Generation prompts whose unsteered replies give the median residual norm of a block."""
-
-Sides = tuple[np.ndarray, np.ndarray]
-"""(violating, compliant) activations, each float32 [pair, d_model]."""
+VERSION = 2
+CHEAP: frozenset[Need] = frozenset({"candidates", "tuning"})
+"""Needs of methods that are fitted at every block, whether the study steers there or not."""
 
 
 @recorded
@@ -44,10 +49,12 @@ def _key(ws: Workspace, concept: str, key: str | None) -> str:
         method.name,
         method.positions,
         material_key(ws, concept, str(key)),
-        blocks_of(ws.study, str(key), ws.depth),
+        str(asked_of(ws.study, str(key), ws.depth)),
+        str(ws.study.selection),
         str(ws.study.sampling),
         ws.study.seed,
         SCALE_PROMPTS,
+        PROBE_TEXTS,
     ]
     inputs = [upstream(ws, "contrastive_pairs", concept, None), ws.model_fingerprint(model), ws.concept(concept).fingerprint]
     return fingerprint(["steering_vectors", VERSION, concept, key, settings, inputs])
@@ -59,78 +66,81 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
     for number, (concept, key) in enumerate(ordered):
         ws.report("steering_vectors", number, len(ordered), f"{concept}, {key}")
         try:
-            vectors = _fit(ws, concept, str(key))
-            save_vectors(vector_path(ws, concept, key), vectors)
+            frames = _make(ws, concept, str(key))
         except AsteerError as error:
             failures.add(concept, key, error)
             continue
-        yield (concept, key), {"steering_vectors": pl.DataFrame([_row(ws, str(key), vector) for vector in vectors], schema=_SCHEMA)}
+        yield (concept, key), frames
 
 
-def _fit(ws: Workspace, concept: str, key: str) -> list[SteeringVector]:
+def _make(ws: Workspace, concept: str, key: str) -> Frames:
+    """Fit, choose, store the arrays, and return the tables of one vector."""
+    fitted, problems = _fit(ws, concept, key)
+    ranked = ranking(ws, concept, key, fitted, problems)
+    found = searches(ws, concept, key, fitted, ranked)
+    vectors = _described(ws, fitted)
+    save_vectors(vector_path(ws, concept, key), list(vectors.values()))
+    rows = [_row(ws, key, vectors[block]) for block in used_blocks(ws, key, ranked)]
+    return {
+        LAYERS: layer_rows(ws, concept, key, ranked),
+        STRENGTHS: strength_rows(ws, concept, key, found),
+        "steering_vectors": pl.DataFrame(rows, schema=_SCHEMA),
+    }
+
+
+def _fit(ws: Workspace, concept: str, key: str) -> tuple[dict[int, SteeringVector], dict[int, str]]:
+    """Return block -> vector, and block -> why there is none; a block that the study names must have one.
+
+    All blocks are fitted where that is cheap: the separation along the depth shows whether the study steers at a sensible one.
+    """
     model, method = key.split(":")[0], method_of(ws.study, key)
     positions = method.positions
-    train, heldout = (_activations(ws, concept, model, split, positions) for split in ("extraction", "extraction_heldout"))
+    named = blocks_of(ws.study, key, ws.depth)
+    ws.model(model).check_blocks(named, f"concept {concept}, {key}")
+    everywhere = searched(ws, key) or method.needs <= CHEAP
+    train, heldout = (activations(ws, concept, model, split, positions) for split in ("extraction", "extraction_heldout"))
     candidates = np.stack([(positive - negative).mean(axis=0, dtype=np.float64) for positive, negative in train.values()])
-    scales = _scales(ws, concept, model)
+    scales = scales_of(ws, concept, model)
     facts = {
         "model_fingerprint": ws.model_fingerprint(model),
         "model_revision": ws.model(model).revision,
         "chat_template_hash": ws.model(model).chat_template_hash,
         "concept_fingerprint": ws.concept(concept).fingerprint,
     }
-    return [
-        fit_vector(
-            concept,
-            model,
-            method.name,
-            block,
-            train[block],
-            heldout[block],
-            scales[block],
-            ws.rng("vector", concept, key),
-            given_for(ws, concept, key, block, candidates, scales[block]),
-            facts,
-        )
-        for block in blocks_of(ws.study, key, ws.depth)
-    ]
+    vectors: dict[int, SteeringVector] = {}
+    problems: dict[int, str] = {}
+    for block in train if everywhere else named:
+        more = facts | {"norm_share": float(np.linalg.norm(candidates[block]) / scales[block])}
+        rng = ws.rng("vector", concept, key)
+        try:
+            given = given_for(ws, concept, key, block, candidates, scales[block])
+            vectors[block] = fit_vector(concept, model, method.name, block, train[block], heldout[block], scales[block], rng, given, more)
+        except AsteerError as error:
+            if block in named:
+                raise
+            problems[block] = str(error)
+    if not vectors:
+        raise DataError(f"concept {concept}, {key}: no block has a direction; " + "; ".join(problems.values()))
+    return vectors, problems
 
 
-def _activations(ws: Workspace, concept: str, model: str, split: str, positions: Positions) -> dict[int, Sides]:
-    """Return block -> activations of one split of the pairs; all methods of a model share them."""
+def _described(ws: Workspace, vectors: dict[int, SteeringVector]) -> dict[int, SteeringVector]:
+    """Return the vectors with what their cards show: the tokens they move, and the separation at every block."""
+    from asteer_core.model import top_tokens
 
-    def capture_both() -> dict[int, Sides]:
-        from asteer_core.model import capture
-
-        pairs = ws.concept(concept).pairs.filter(pl.col("split") == split)
-        language_model = ws.model(model)
-        blocks = range(language_model.n_blocks)
-        sides = [
-            capture(language_model, pairs["prompt"].to_list(), pairs[side].to_list(), blocks, positions)
-            for side in ("violating", "compliant")
-        ]
-        return {block: (sides[0][block], sides[1][block]) for block in blocks}
-
-    return ws.remember(("activations", concept, model, split, positions), capture_both)
-
-
-def _scales(ws: Workspace, concept: str, model: str) -> dict[int, float]:
-    """Return block -> median residual norm over unsteered replies to the concept's own prompts."""
-
-    def measure() -> dict[int, float]:
-        from asteer_core.model import residual_scale
-
-        language_model = ws.model(model)
-        prompts = ws.concept(concept).prompts["prompt"].head(SCALE_PROMPTS).to_list()
-        sampling = replace(ws.study.sampling, min_new_tokens=min(4, ws.study.sampling.max_new_tokens))
-        return residual_scale(language_model, prompts, range(language_model.n_blocks), sampling)
-
-    return ws.remember(("scale", concept, model), measure)
+    curve = {str(block): vector.separation for block, vector in vectors.items()}
+    model = ws.model(next(iter(vectors.values())).model)
+    tokens = top_tokens(model, [vector.direction for vector in vectors.values()])
+    return {
+        block: replace(vector, metadata={**vector.metadata, "separation_by_block": curve, "tokens_towards": up, "tokens_away": down})
+        for (block, vector), (up, down) in zip(vectors.items(), tokens, strict=True)
+    }
 
 
 _SCHEMA: dict[str, Any] = {
     "study": pl.String, "concept": pl.String, "model": pl.String, "method": pl.String, "layer": pl.Int64, "seed": pl.Int64,
     "scale": pl.Float64, "separation": pl.Float64, "cosine_to_mean_difference": pl.Float64,
+    "weak": pl.Boolean, "norm_share": pl.Float64, "tokens_towards": pl.String, "tokens_away": pl.String,
     "n_pairs": pl.Int64, "pairs_dropped": pl.Int64, "heldout_pairs": pl.Int64, "positions": pl.String, "path": pl.String,
 }  # fmt: skip
 
@@ -147,6 +157,9 @@ def _row(ws: Workspace, key: str, vector: SteeringVector) -> dict[str, Any]:
         "scale": vector.scale,
         "separation": vector.separation,
         "cosine_to_mean_difference": vector.cosine_to_mean_difference,
+        "weak": is_weak(vector, ws.study.selection.min_separation),
+        "norm_share": vector.metadata.get("norm_share"),
+        **{name: json.dumps(vector.metadata.get(name), ensure_ascii=False) for name in ("tokens_towards", "tokens_away")},
         "n_pairs": vector.metadata.get("pairs_used"),
         **{name: vector.metadata.get(name) for name in ("pairs_dropped", "heldout_pairs", "positions")},
         # Relative to the study's folder, so that a moved home stays valid.
@@ -156,8 +169,8 @@ def _row(ws: Workspace, key: str, vector: SteeringVector) -> dict[str, Any]:
 
 def _summarise(frame: pl.DataFrame) -> dict[str, Any]:
     best = frame.sort("separation", descending=True, nulls_last=True).row(0, named=True)
-    shown = ("separation", "cosine_to_mean_difference", "scale", "n_pairs", "pairs_dropped")
+    shown = ("separation", "cosine_to_mean_difference", "norm_share", "scale", "n_pairs", "pairs_dropped", "heldout_pairs")
     return {"metadata": {"blocks": frame.height, **{name: best[name] for name in shown}}}
 
 
-_STAGE = Stage("steering_vectors", "steering_vectors", _key, _produce, _summarise, vector_path)
+_STAGE = Stage("steering_vectors", "steering_vectors", _key, _produce, _summarise, vector_path, describe_choice)

@@ -8,6 +8,7 @@ from typing import Any
 from asteer_core.study.catalogue import write_catalogue
 from asteer_core.study.done import Done
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._vector_cards import vector_cosines
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 from asteer_core.versions import asteer_version
@@ -23,6 +24,7 @@ KEY_FILE = "warehouse.json"
 def warehouse(ws: Workspace) -> Iterator[Done]:
     """Yield one `Done`; `warehouse.duckdb` is replaced in one step, also under readers, unless nothing in it would change."""
     write_catalogue(ws)
+    _keep_cosines(ws)
     stores, path = stores_of(ws.home), ws.home / FILE
     key = warehouse_key(stores)
     reused = published_key(ws) == key
@@ -41,6 +43,14 @@ def published_key(ws: Workspace) -> str | None:
 def is_published(ws: Workspace) -> bool:
     """Return whether the warehouse shows what is stored now."""
     return published_key(ws) == warehouse_key(stores_of(ws.home))
+
+
+def _keep_cosines(ws: Workspace) -> None:
+    cosines = vector_cosines(ws)
+    key = fingerprint(["vector_cosines", cosines.rows()])
+    # Written anew, the same table would look like another one to `warehouse_key`.
+    if ws.store.content_key("vector_cosines") != key:
+        ws.store.write("vector_cosines", cosines, key)
 
 
 def warehouse_key(stores: Mapping[str, Path]) -> str:
