@@ -62,6 +62,37 @@ def demo(home: Home = None) -> None:
     run("quick", home)
 
 
+@app.command("resume")
+def resume(name: Name = "quick", home: Home = None) -> None:
+    """Go on with a study that was interrupted: say what is kept, then make the rest. The same as `run`."""
+    show_status(name, home)
+    run(name, home)
+
+
+@app.command("status")
+def show_status(
+    name: Name = "quick",
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+) -> None:
+    """Say, stage by stage, what is finished, and what is missing or stale; nothing is made."""
+    from asteer_core.study.status import status
+
+    root = (home or paths.home()).resolve()
+    study = load_study(name, root)
+    rows = status(study, root)
+    if as_json:
+        print(json.dumps({"study": study.name, "stages": [asdict(row) for row in rows]}, indent=2))
+        return
+    table = Table(
+        "stage", "current", "stale", "missing", "of", box=None, title=escape(f"Study {study.name} in {root}"), title_justify="left"
+    )
+    for row in rows:
+        colour = "green" if row.current == row.partitions else "yellow" if row.current else "dim"
+        table.add_row(f"[{colour}]{row.stage}[/]", *(f"{count:,}" for count in (row.current, row.stale, row.missing, row.partitions)))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
 @app.command("init")
 def init(
     file: Annotated[Path, typer.Argument(help="The file to write; its name becomes the study's.")] = Path("study.yaml"),

@@ -1,0 +1,59 @@
+"""How far a study is, stage by stage, read from the store without making or loading anything.
+
+What does not belong here: deciding what is current (`state.py`), and making it (`stages`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asteer_core.study.stages.report import report_path
+from asteer_core.study.state import is_current, partitioned_stages
+from asteer_core.study.study import Study
+from asteer_core.study.workspace import Workspace
+from asteer_core.warehouse import warehouse_path
+
+Partition = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """Partitions of one stage: finished and current, finished but computed from what has changed since, and not there."""
+
+    stage: str
+    partitions: int
+    current: int
+    stale: int
+    missing: int
+
+
+def status(study: Study, home: Path) -> list[StageStatus]:
+    """Return how far a study is, in the order of the line.
+
+    Raises:
+        AsteerError: the study names something unknown.
+    """
+    ws = Workspace(study, home)
+    plan = ws.plan
+    concepts: list[Partition] = [(concept, None) for concept in plan.concepts]
+    line: tuple[tuple[str, Sequence[Partition]], ...] = (
+        ("contrastive_prompts", concepts), ("steering_vectors", plan.vectors), ("judges", concepts), ("baseline_corpora", plan.cells),
+        ("steered_corpora", plan.pairs), ("baseline_measurements", plan.cells), ("measurements", plan.pairs),
+        ("baseline_metrics", plan.cells), ("corpus_metrics", plan.pairs), ("baseline_detectors", plan.cells), ("detectors", plan.pairs),
+    )  # fmt: skip
+    found = [_partitioned(ws, stage, partitions) for stage, partitions in line]
+    stored = {
+        "leaderboard": ws.store.path("leaderboard"), "metric_auroc_correlation": ws.store.path("metric_auroc_correlation"),
+        "warehouse": warehouse_path(home), "report": report_path(home, study.name),
+    }  # fmt: skip
+    for stage, path in stored.items():
+        there, current = path.is_file(), is_current(ws, stage)
+        found.append(StageStatus(stage, 1, int(current), int(there and not current), int(not there)))
+    return found
+
+
+def _partitioned(ws: Workspace, stage: str, partitions: Sequence[Partition]) -> StageStatus:
+    table = partitioned_stages()[stage][0].table
+    stored = [partition for partition in partitions if ws.store.content_key(table, *partition) is not None]
+    current = sum(is_current(ws, stage, partition) for partition in stored)
+    return StageStatus(stage, len(partitions), current, len(stored) - current, len(partitions) - len(stored))
