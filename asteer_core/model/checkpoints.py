@@ -23,12 +23,14 @@ FILE = "fine-tuning.safetensors"
 
 @dataclass
 class Standing:
-    """How far training is: optimizer steps made, validation results by epoch, the epoch of the best one, and seconds spent."""
+    """How far training is: optimizer steps made, validation results by epoch, the epoch of the best one, seconds spent, losses
+    of the epoch that is under way, and the best weights."""
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
     best: dict[str, np.ndarray] = field(default_factory=dict)
 
 

@@ -68,7 +68,7 @@ def fine_tune(
     checkpoints: Path | None = None,
     on_progress: Progress | None = None,
 ) -> tuple[SequenceClassifier, list[dict[str, float]]]:
-    """Return the classifier with the weights of the best epoch, and the history: per epoch `loss`, `seconds`, and the quality's parts.
+    """Return the classifier with the weights of the best epoch, and the history: per epoch `loss`, and `quality_0` onwards.
 
     Args:
         backbone: is trained in place.
@@ -83,14 +83,12 @@ def fine_tune(
     standing = read_checkpoint(checkpoints, key, backbone.module, run.optimizer) if checkpoints else Standing()
     classifier = SequenceClassifier("fine-tuned", backbone.module, backbone.tokenizer, fingerprint=key)
     saved = time.monotonic()
-    losses: list[float] = []
     while standing.step < run.total and not _patience_is_over(standing, recipe):
         started = time.perf_counter()
-        losses.append(run.step(standing.step, torch.autocast(torch_device.type, torch.bfloat16, enabled=half)))
+        standing.losses.append(run.step(standing.step, torch.autocast(torch_device.type, torch.bfloat16, enabled=half)))
         standing.step += 1
         if standing.step % run.per_epoch == 0:
-            _finish_epoch(standing, classifier, validation, quality, float(np.mean(losses)))
-            losses.clear()
+            _finish_epoch(standing, classifier, validation, quality)
         standing.seconds += time.perf_counter() - started
         if checkpoints and (standing.step % run.per_epoch == 0 or time.monotonic() - saved > CHECKPOINT_SECONDS):
             write_checkpoint(checkpoints, key, standing, backbone.module, run.optimizer)
@@ -187,13 +185,14 @@ def _half(recipe: Recipe, device: torch.device) -> bool:
     return recipe.precision == "bf16" or (recipe.precision == "auto" and device.type == "cuda" and able)
 
 
-def _finish_epoch(standing: Standing, classifier: SequenceClassifier, validation: Task, quality: Quality, loss: float) -> None:
+def _finish_epoch(standing: Standing, classifier: SequenceClassifier, validation: Task, quality: Quality) -> None:
     classifier.module.eval()
     texts, prompts = list(validation.texts), None if validation.prompts is None else list(validation.prompts)
     found = classifier.probabilities(texts if prompts is None else prompts, None if prompts is None else texts)[:, 1]
     reached = quality(found)
     earlier = [tuple(value for name, value in sorted(row.items()) if name.startswith("quality")) for row in standing.history]
-    standing.history.append({"loss": loss} | {f"quality_{place}": value for place, value in enumerate(reached)})
+    standing.history.append({"loss": float(np.mean(standing.losses))} | {f"quality_{place}": value for place, value in enumerate(reached)})
+    standing.losses.clear()
     if not earlier or reached > max(earlier):
         standing.best_epoch = len(standing.history) - 1
         standing.best = {name: value.detach().float().cpu().numpy().copy() for name, value in classifier.module.named_parameters()}

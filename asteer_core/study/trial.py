@@ -118,7 +118,7 @@ def aids_of(ws: Workspace, configuration: Configuration, choice: KindChoice, see
     return Aids(
         trial.validation(),
         checkpoints_of(ws) / fingerprint([configuration.id, choice.model_dump(), seed, configuration.concept]),
-        lambda done, total, note: ws.report(stage, done, total, f"{what}: {note}"),
+        lambda done, total, note: ws.report("fine_tuning", done, total, f"{what}: {note}"),
     )
 
 

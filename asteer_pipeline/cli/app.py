@@ -12,6 +12,7 @@ from asteer_core.errors import AsteerError
 from asteer_pipeline.cli import (
     concepts,
     data,
+    detect,
     doctor,
     export,
     judge,
@@ -49,6 +50,7 @@ app.command("report")(report.report)
 app.command("score")(score.score)
 app.command("compare")(score.compare)
 app.add_typer(judge.app, name="judge")
+app.add_typer(detect.app, name="detect")
 app.add_typer(export.app, name="export")
 app.add_typer(data.app, name="data")
 app.add_typer(vectors.app, name="vectors")
