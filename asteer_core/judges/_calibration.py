@@ -30,6 +30,21 @@ def platt(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(found[0] / spread), float(found[1])
 
 
+def isotonic(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the knots of the best rising step function from score to probability, float64 [2, knot]: scores, then probabilities.
+
+    Between knots the probability is interpolated, outside it is that of the nearest. It follows any rising shape, where Platt's is one
+    sigmoid, and needs more rows for it. Ends are kept off 0 and 1 by Platt's targets.
+
+    Source: Zadrozny and Elkan 2002, https://doi.org/10.1145/775047.775151.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    positives, n = float(labels.sum()), len(labels)
+    fitted = IsotonicRegression(y_min=1 / (n - positives + 2), y_max=(positives + 1) / (positives + 2)).fit(scores, labels)
+    return np.stack([fitted.X_thresholds_, fitted.y_thresholds_]).astype(np.float64)
+
+
 def brier(probability: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean squared error of probabilities, 0 (perfect) to 1; 0.25 is a constant 0.5."""
     return float(((probability - labels) ** 2).mean())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
@@ -16,7 +16,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from asteer_core.errors import DataError, StoreError
-from asteer_core.judges._calibration import brier, expected_calibration_error, platt
+from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt
 from asteer_core.judges._features import BUCKETS, SURFACE, TextFeatures
 from asteer_core.judges._folds import finite_rows, group_folds
 from asteer_core.judges._registry import JUDGES
@@ -24,6 +24,7 @@ from asteer_core.tensors import read_tensors, write_tensors
 
 KIND = "embedded judge"
 VERSION = 1
+CalibrationName = Literal["platt", "isotonic"]
 INVERSE_PENALTY = 10.0
 EMBEDDING_WEIGHT = 2.0
 """Sizes unit-norm embeddings against the grams under one penalty."""
@@ -49,6 +50,7 @@ class EmbeddedJudge:
     """P(violation) = expit(slope * (w . x + bias) + offset); slope and offset are fitted to out-of-fold decisions.
 
     Attributes:
+        knots: where the calibration is isotonic, its knots [2, knot] in place of slope and offset.
         report: out-of-fold figures: auroc, brier, ece, n, n_positive, n_groups, folds, and mean_<kind> where kinds were given.
     """
 
@@ -56,6 +58,7 @@ class EmbeddedJudge:
     features: TextFeatures
     calibration: tuple[float, float]
     report: dict[str, Any] = field(default_factory=dict)
+    knots: np.ndarray | None = None
 
     @classmethod
     def fit(
@@ -66,6 +69,7 @@ class EmbeddedJudge:
         groups: np.ndarray,
         rng: np.random.Generator,
         kinds: Sequence[str] | None = None,
+        calibration: CalibrationName = "platt",
     ) -> Self:
         """Return the judge trained on all rows, calibrated and reported on folds that keep groups together.
 
@@ -76,6 +80,7 @@ class EmbeddedJudge:
             groups: prompt group of each row; a group is never on both sides of a fold.
             rng: deals groups to folds and scrambles texts.
             kinds: kind of each row, for the mean out-of-fold probability per kind in the report.
+            calibration: `platt` (a sigmoid) or `isotonic` (any rising shape; for a thousand rows and more).
 
         Raises:
             DataError: rows that do not pair, labels other than 0 and 1 or of one class, embeddings that are not finite, fewer than
@@ -91,16 +96,16 @@ class EmbeddedJudge:
             linear, features = _train([texts[i] for i in train], embeddings[train], labels[train], groups[train], rng)
             decisions[held] = linear.decide(_joined(embeddings[held], features.transform([texts[i] for i in held])))
             fold_of[held] = number
-        calibration = platt(decisions, labels)
-        if calibration[0] <= 0:
+        sigmoid = platt(decisions, labels)
+        if sigmoid[0] <= 0:
             raise DataError(
                 f"embedded judge: out of fold its decisions fall where the label rises (AUROC {_auroc(decisions, labels):.2f}), "
                 "so it learned nothing; check the labels, or give it more groups"
             )
-        report = _report(decisions, labels, fold_of, kinds)
+        report = _report(decisions, labels, fold_of, kinds, calibration)
         report |= {"n_groups": len(np.unique(groups)), "folds": len(folds)}
         linear, features = _train(texts, embeddings, labels, groups, rng)
-        return cls(linear, features, calibration, report)
+        return cls(linear, features, sigmoid, report, isotonic(decisions, labels) if calibration == "isotonic" else None)
 
     def probability(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of violation, float64 [text] in 0 to 1; NaN (no verdict) where the embedding is not finite.
@@ -114,13 +119,13 @@ class EmbeddedJudge:
             raise DataError(f"embedded judge: {len(texts)} texts with embeddings {embeddings.shape}; expected ({len(texts)}, {width})")
         known = np.logical_and.reduce(np.isfinite(embeddings), axis=1)
         matrix = _joined(np.where(known[:, None], embeddings, 0.0), self.features.transform(texts))
-        slope, offset = self.calibration
-        return np.where(known, expit(slope * self.linear.decide(matrix) + offset), np.nan)
+        return np.where(known, _calibrated(self.linear.decide(matrix), self.calibration, self.knots), np.nan)
 
     def save(self, path: Path | str) -> None:
         """Write the judge as safetensors with a JSON header; the file appears whole or not at all."""
         header = {"bias": self.linear.bias, "typical": self.features.typical, "calibration": self.calibration, "report": self.report}
-        write_tensors(Path(path), KIND, VERSION, header, {"weights": self.linear.weights, "known": self.features.known})
+        knots = {} if self.knots is None else {"knots": self.knots}
+        write_tensors(Path(path), KIND, VERSION, header, {"weights": self.linear.weights, "known": self.features.known, **knots})
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -134,7 +139,7 @@ class EmbeddedJudge:
             linear = _Linear(tensors["weights"], float(header["bias"]))
             features = TextFeatures(tensors["known"], float(header["typical"]))
             slope, offset = header["calibration"]
-            judge = cls(linear, features, (float(slope), float(offset)), dict(header["report"]))
+            judge = cls(linear, features, (float(slope), float(offset)), dict(header["report"]), tensors.get("knots"))
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(
                 f"{path}: the header does not match the tensors ({error!r}); delete the file and train the judge again"
@@ -142,6 +147,10 @@ class EmbeddedJudge:
         if not np.isfinite(linear.weights).all() or linear.weights.ndim != 1 or len(linear.weights) <= BUCKETS + SURFACE:
             raise StoreError(f"{path}: the weights are not finite numbers of the expected shape; delete the file and train the judge again")
         return judge
+
+
+def _calibrated(decisions: np.ndarray, sigmoid: tuple[float, float], knots: np.ndarray | None) -> np.ndarray:
+    return expit(sigmoid[0] * decisions + sigmoid[1]) if knots is None else np.interp(decisions, *knots)
 
 
 def _joined(embeddings: np.ndarray, matrix: csr_matrix) -> csr_matrix:
@@ -167,13 +176,15 @@ def _regress(features: csr_matrix, labels: np.ndarray) -> _Linear:
     return _Linear(model.coef_[0], float(np.ravel(model.intercept_)[0]))
 
 
-def _report(decisions: np.ndarray, labels: np.ndarray, fold_of: np.ndarray, kinds: Sequence[str] | None) -> dict[str, Any]:
+def _report(
+    decisions: np.ndarray, labels: np.ndarray, fold_of: np.ndarray, kinds: Sequence[str] | None, calibration: CalibrationName
+) -> dict[str, Any]:
     """Out-of-fold figures; each fold's probabilities use a calibration that has not seen the fold."""
     probability = np.empty(len(labels))
     for number in np.unique(fold_of):
         held = np.equal(fold_of, number)
-        slope, offset = platt(decisions[~held], labels[~held])
-        probability[held] = expit(slope * decisions[held] + offset)
+        seen = decisions[~held], labels[~held]
+        probability[held] = _calibrated(decisions[held], platt(*seen), isotonic(*seen) if calibration == "isotonic" else None)
     report: dict[str, Any] = {
         "n": len(labels),
         "n_positive": int(labels.sum()),

@@ -24,6 +24,7 @@ class MetricSettings:
     subsamples: int = 20
     tau: float = 1.0
     success_threshold: float = 0.5
+    replies_per_prompt: int = 1
     alternatives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -33,6 +34,7 @@ class MetricSettings:
             "subsample_size": self.subsample_size < 2,
             "subsamples": self.subsamples < 1,
             "tau": not self.tau > 0,
+            "replies_per_prompt": self.replies_per_prompt < 1,
             "success_threshold": not 0 < self.success_threshold < 1,
         }
         for name, wrong in problems.items():

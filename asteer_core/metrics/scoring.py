@@ -23,6 +23,7 @@ from asteer_core.metrics.rep4 import rep4
 from asteer_core.metrics.sample_diversity import sample_diversity
 from asteer_core.metrics.set_diversity import mean_self_bleu, mean_vendi, set_diversity, subsamples
 from asteer_core.metrics.success import success
+from asteer_core.metrics.within_prompt_diversity import within_prompt_diversity
 
 
 def score_corpus(measured: Measured, reference: Reference | None, settings: MetricSettings, rng: np.random.Generator) -> Scores:
@@ -59,6 +60,8 @@ def score_corpus(measured: Measured, reference: Reference | None, settings: Metr
         corpus[name] = _mean(responses[name])
     corpus["mean_length"] = _mean(responses["n_words"])
     corpus |= _between(measured, tokens, settings, rng, reasons)
+    if settings.replies_per_prompt > 1:
+        corpus["within_prompt_diversity"] = _within(measured, settings.replies_per_prompt, reasons)
     corpus["diversity"] = diversity(corpus["sample_diversity"], corpus["set_diversity"])
     corpus |= combinations(corpus["success"], corpus["coherence"], corpus["diversity"])
     _explain(corpus, measured, reference, reasons)
@@ -120,6 +123,17 @@ def _between(
         except DataError as error:
             reasons[name] = str(error)
     return values
+
+
+def _within(measured: Measured, k: int, reasons: dict[str, str]) -> float | None:
+    if measured.embeddings is None:
+        reasons["within_prompt_diversity"] = "embeddings were not measured"
+        return None
+    try:
+        return within_prompt_diversity(measured.embeddings, measured.prompt_ids, k)
+    except DataError as error:
+        reasons["within_prompt_diversity"] = str(error)
+        return None
 
 
 def _explain(corpus: dict[str, float | int | None], measured: Measured, reference: Reference | None, reasons: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -132,6 +132,12 @@ class SelectionOptions(_Part):
     tolerance: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
 
 
+class JudgeOptions(_Part):
+    """How the success judge's decisions become probabilities: `platt` is a sigmoid, `isotonic` any rising shape (from ~1,000 rows on)."""
+
+    calibration: Literal["platt", "isotonic"] = "platt"
+
+
 class DetectorOptions(_Part):
     """Detector kinds (the first is the headline), training seeds, positives per arm, share of real positives replaced, resamples.
 
@@ -178,6 +184,7 @@ class Study(_Part):
     size: Size = Size()
     selection: SelectionOptions = SelectionOptions()
     metrics: MetricOptions = MetricOptions()
+    judge: JudgeOptions = JudgeOptions()
     detectors: DetectorOptions = DetectorOptions()
     seed: int = 0
 
@@ -289,7 +296,7 @@ def _explain(fault: Any, value: Any) -> str:
 def _keys_beside(place: Iterable[Any]) -> list[str]:
     parts = {
         "grid": Grid, "combinations": Combination, "parts": Part, "random": Dial, "controls": Controls, "size": Size,
-        "selection": SelectionOptions, "metrics": MetricOptions, "detectors": DetectorOptions,
+        "selection": SelectionOptions, "metrics": MetricOptions, "judge": JudgeOptions, "detectors": DetectorOptions,
     }  # fmt: skip
     model: type[BaseModel] = Study
     for step in list(place)[:-1]:

@@ -169,6 +169,7 @@ CORPUS_METRICS = Table(
         real("vendi", "effective number of distinct responses, mean over subsamples of size m", "1 to m"),
         real("self_bleu", "self-BLEU-4 over the same subsamples", "0 to 1, high = alike"),
         *interval("set_diversity", "sqrt(ln vendi / ln m * (1 - self_bleu))", "0 to 1"),
+        real("within_prompt_diversity", "ln vendi / ln k of k = size.samples replies to one prompt; NULL at one reply", "0 to 1"),
         *interval("diversity", "D: sqrt(sample * set diversity)", "0 to 1"),
         *interval("hm", "harmonic mean of S, C, D", "0 to 1"),
         *interval("hm_sc", "harmonic mean of S, C", "0 to 1"),

@@ -35,7 +35,7 @@ def judge_path(ws: Workspace, concept: str, _: str | None = None) -> Path:
 
 
 def _key(ws: Workspace, concept: str, _: str | None) -> str:
-    return fingerprint(["judges", VERSION, ws.concept(concept).fingerprint, ws.study.seed])
+    return fingerprint(["judges", VERSION, ws.concept(concept).fingerprint, ws.study.judge.calibration, ws.study.seed])
 
 
 def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
@@ -45,7 +45,9 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
             texts = rows["response"].to_list()
             labels, groups = rows["label"].to_numpy(), rows["group"].to_numpy()
             kinds = rows["kind"].fill_null("unnamed").to_list()
-            judge = EmbeddedJudge.fit(texts, ws.embed(texts, "judges"), labels, groups, ws.rng("judge", concept), kinds=kinds)
+            judge = EmbeddedJudge.fit(
+                texts, ws.embed(texts, "judges"), labels, groups, ws.rng("judge", concept), kinds, ws.study.judge.calibration
+            )
             judge.save(judge_path(ws, concept))
         except AsteerError as error:
             failures.add(concept, key, error)

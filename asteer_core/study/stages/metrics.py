@@ -46,7 +46,9 @@ def baseline_metrics(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterato
 def settings_of(ws: Workspace) -> MetricSettings:
     """Return the study's metric settings."""
     options = ws.study.metrics
-    return MetricSettings(subsample_size=options.m, subsamples=options.subsamples, tau=options.tau)
+    return MetricSettings(
+        subsample_size=options.m, subsamples=options.subsamples, tau=options.tau, replies_per_prompt=ws.study.size.samples
+    )
 
 
 def _key(ws: Workspace, concept: str, key: str | None) -> str:

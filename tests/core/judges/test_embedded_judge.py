@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from scipy.special import expit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges import JUDGES, EmbeddedJudge
-from asteer_core.judges._calibration import brier, expected_calibration_error, platt
+from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt
 from asteer_core.judges._features import BUCKETS, GRAM_WEIGHT, TextFeatures
 
 WORDS = [a + b + c for a in ("ka", "mo", "ri", "te", "su") for b in ("na", "lo", "mi", "ru") for c in "stkrn"]
@@ -222,3 +223,29 @@ def test_platt_recovers_a_planted_slope_and_offset_and_the_errors_equal_sklearn(
 def test_platt_stays_off_certainty_on_separable_scores():
     slope, offset = platt(np.array([-1.0, -1, 1, 1]), np.array([0, 0, 1, 1]))
     assert 0.7 < 1 / (1 + np.exp(-(slope + offset))) < 0.8  # (2 + 1) / (2 + 2)
+
+
+def test_isotonic_calibration_follows_a_shape_that_no_sigmoid_has(rng):
+    scores = rng.uniform(-3, 3, size=4000)
+    truth = np.where(scores < -1, 0.1, np.where(scores < 1, 0.5, 0.6))
+    labels = (rng.random(4000) < truth).astype(int)
+    knots = isotonic(scores, labels)
+    assert (np.diff(knots[0]) >= 0).all() and (np.diff(knots[1]) >= 0).all()
+    slope, offset = platt(scores, labels)
+    errors = [np.abs(found - truth).mean() for found in (np.interp(scores, *knots), expit(slope * scores + offset))]
+    assert errors[0] < 0.03 < errors[1]
+
+
+def test_isotonic_calibration_stays_off_certainty():
+    knots = isotonic(np.array([-1.0, -0.5, 0.5, 1.0]), np.array([0, 0, 1, 1]))
+    assert 0 < knots[1].min() < 0.5 < knots[1].max() < 1
+
+
+def test_an_isotonic_judge_ranks_as_the_other_and_comes_back_from_disk(data, judge, tmp_path):
+    texts, vectors, labels, groups = data
+    other = EmbeddedJudge.fit(texts, vectors, labels, groups, np.random.default_rng(0), calibration="isotonic")
+    probability = other.probability(texts, vectors)
+    order = np.argsort(judge.probability(texts, vectors))
+    assert (np.diff(probability[order]) > -1e-9).all() and len(set(probability)) < len(texts)
+    other.save(tmp_path / "judge.safetensors")
+    np.testing.assert_array_equal(EmbeddedJudge.load(tmp_path / "judge.safetensors").probability(texts, vectors), probability)
