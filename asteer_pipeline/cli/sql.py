@@ -1,18 +1,26 @@
-"""`asteer sql`: one SELECT over the warehouse, as a table, CSV or JSON lines."""
+"""`asteer sql`: SELECTs over the warehouse, at a prompt, from the line or from a file; as a table, CSV, JSON lines or a file."""
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asteer_core import paths
 from asteer_core.errors import ConfigError
-from asteer_core.warehouse import query, warehouse_path
+from asteer_core.warehouse import query, to_csv, to_json_lines, warehouse_path, write_rows
 from asteer_pipeline.cli.terminal import printable
+
+WIDE = 400
+"""Columns of a table in a pipe, which is not folded to 80."""
+SHELL_ROWS = 10_000
+"""Rows that the prompt shows; a query written to a file has no such limit."""
 
 
 class Format(StrEnum):
@@ -21,29 +29,90 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    MARKDOWN = "markdown"
 
 
 def sql(
     file: Annotated[Path | None, typer.Argument(help="File with one SELECT; `-` reads standard input.")] = None,
     command: Annotated[str | None, typer.Option("-c", "--command", help="The SELECT itself.")] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How rows are printed.")] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a .csv, .json, .jsonl or .parquet file instead.")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder with the warehouse; default ASTEER_HOME, else ./.asteer.")] = None,
 ) -> None:
-    """Query the warehouse; it is opened read-only, and may be read while a study runs."""
-    if (file is None) == (command is None):
+    """Query the warehouse; without a query, at a prompt. It is opened read-only, and may be read while a study runs."""
+    root = (home or paths.home()).resolve()
+    if file is not None and command is not None:
         raise ConfigError('asteer sql: give one query, either as -c "SELECT ..." or as a file')
-    found = query(command or _read(file), warehouse_path(home.resolve()) if home else None)
-    if form is Format.CSV:
-        sys.stdout.write(found.write_csv())
-    elif form is Format.JSON:
-        sys.stdout.write(found.write_ndjson())
+    if file is None and command is None:
+        _prompt(root, form)
+        return
+    found = query(command or _read(file), warehouse_path(root))
+    if out is not None:
+        write_rows(found, out)
+        Console(stderr=True).print(printable(f"{out}: {found.height:,} rows"), markup=False, highlight=False, soft_wrap=True)
     else:
-        table = Table(*found.columns)
-        for row in found.iter_rows():
-            table.add_row(*[Text("" if value is None else printable(_cell(value))) for value in row])
-        # A wide table in a pipe is not folded to 80 columns.
-        console = Console() if sys.stdout.isatty() else Console(width=400)
-        console.print(table)
+        _show(found, form, paged=False)
+
+
+def _prompt(root: Path, form: Format) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            'asteer sql: give one query, as -c "SELECT ..." or as a file (`-` reads standard input); a prompt needs a terminal'
+        )
+    from asteer_core.warehouse.completion import names
+    from asteer_pipeline.cli.sql_shell import shell
+
+    path = warehouse_path(root)
+    console = Console(stderr=True)
+
+    def run(text: str) -> None:
+        found = query(text, path)
+        if found.height > SHELL_ROWS:
+            complain(f"{found.height:,} rows; the first {SHELL_ROWS:,} are shown, -o FILE writes all")
+        _show(found.head(SHELL_ROWS), form, paged=True)
+
+    def complain(text: str) -> None:
+        console.print(printable(text), style="red", markup=False, highlight=False, soft_wrap=True)
+
+    def say(text: str) -> None:
+        Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+    shell(names(path), root / "sql_history", run, complain, say)
+
+
+def _show(found: pl.DataFrame, form: Format, *, paged: bool) -> None:
+    if form is Format.CSV:
+        sys.stdout.write(to_csv(found))
+    elif form is Format.JSON:
+        sys.stdout.write(to_json_lines(found))
+    elif form is Format.MARKDOWN:
+        sys.stdout.write(_markdown(found))
+    else:
+        console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+        if paged and found.height + 4 > console.height:
+            with console.pager(styles=False):
+                console.print(_table(found))
+        else:
+            console.print(_table(found))
+
+
+def _table(found: pl.DataFrame) -> Table:
+    table = Table()
+    for name, kind in found.schema.items():
+        table.add_column(Text(printable(name)), justify="right" if kind.is_numeric() else "left")
+    for row in found.iter_rows():
+        table.add_row(*[Text("" if value is None else printable(_cell(value))) for value in row])
+    return table
+
+
+def _markdown(found: pl.DataFrame) -> str:
+    def line(cells: Iterable[str]) -> str:
+        # A bar in a text would begin another cell.
+        return "| " + " | ".join(printable(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+    ruler = line("---:" if kind.is_numeric() else "---" for kind in found.schema.values())
+    rows = (line("" if value is None else _cell(value) for value in row) for row in found.iter_rows())
+    return line(found.columns) + ruler + "".join(rows)
 
 
 def _read(file: Path | None) -> str:
