@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from asteer_pipeline.on_demand import GROUP as ON_DEMAND
 from asteer_pipeline.partitions import StudyPartitions
 from asteer_pipeline.stage import GPU
 
@@ -39,9 +40,11 @@ class Step:
 
 def build_steps(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -> list[Step]:
     """Return the steps of a study in the order in which they are run."""
+    whole = [asset for asset in assets if ON_DEMAND not in asset.group_names_by_key.values()]
 
     def chosen(definition: dg.PartitionsDefinition | None, gpu: bool) -> tuple[str, ...]:
-        return tuple(asset.key.to_user_string() for asset in assets if asset.partitions_def == definition and (asset.op.pool == GPU) == gpu)
+        found = [asset for asset in whole if asset.partitions_def == definition and (asset.op.pool == GPU) == gpu]
+        return tuple(asset.key.to_user_string() for asset in found)
 
     return [
         Step("study_1_concepts", chosen(parts.concept, False), "", "Contrastive prompts and judges of the chosen concepts."),

@@ -31,6 +31,7 @@ class StudyPartitions:
         model: concept x model name, for the baselines.
         vector_to_configuration: a steered corpus depends on exactly the vectors it is steered with.
         model_to_configuration: what is steered depends on the baseline of the same concept and model.
+        vectors_to_model: a search depends on every vector of its model.
         vector_to_model: of the vectors only random directions are used by baselines; None where the study has no such control.
     """
 
@@ -40,6 +41,7 @@ class StudyPartitions:
     model: dg.MultiPartitionsDefinition
     vector_to_configuration: dg.MultiPartitionMapping
     model_to_configuration: dg.MultiPartitionMapping
+    vectors_to_model: dg.MultiPartitionMapping
     vector_to_model: dg.MultiPartitionMapping | None
 
     def random_vectors(self, vectors: str) -> list[dg.AssetDep]:
@@ -70,6 +72,7 @@ def study_partitions(plan: Plan) -> StudyPartitions:
         model=dg.MultiPartitionsDefinition({"concept": concept, "model": model}),
         vector_to_configuration=_mapping("vector", "configuration", _children(plan.vector_keys, plan.configuration_keys, plan.vectors_of)),
         model_to_configuration=_mapping("model", "configuration", _children(plan.models, plan.configuration_keys, _models_of)),
+        vectors_to_model=_mapping("vector", "model", {key: [_model_of(key)] for key in plan.vector_keys}),
         vector_to_model=_mapping("vector", "model", random) if random else None,
     )
 

@@ -21,6 +21,7 @@ from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_pipeline.definitions import build_defs
 from asteer_pipeline.event_writes import fewer_flushes
+from asteer_pipeline.on_demand import GROUP as ON_DEMAND
 from asteer_pipeline.requests import RANGE_END, RANGE_START
 from asteer_pipeline.resources import Progress, WorkspaceResource, shared_workspace
 
@@ -99,7 +100,8 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
 def batches(defs: dg.Definitions) -> list[Batch]:
     """Return the runs that make everything in `defs`, in order; the fewest that a greedy walk along the graph finds."""
     graph = defs.resolve_asset_graph()
-    waiting = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level) if graph.get(key).is_materializable]
+    ordered = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    waiting = [key for key in ordered if graph.get(key).is_materializable and graph.get(key).group_name != ON_DEMAND]
     made: set[dg.AssetKey] = set()
     found: list[Batch] = []
     while waiting:

@@ -38,6 +38,7 @@ def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]
         ("detectors", lambda: stages.detectors(ws, left.pairs())),
         ("leaderboard", lambda: stages.leaderboard(ws)),
         ("metric_auroc_correlation", lambda: stages.metric_auroc_correlation(ws)),
+        ("choice_regret", lambda: stages.choice_regret(ws)),
         ("warehouse", lambda: stages.warehouse(ws)),
         ("report", lambda: stages.report(ws)),
     )

@@ -12,6 +12,7 @@ from asteer_core.errors import AsteerError
 from asteer_core.study import stages
 from asteer_core.study.stages._run import Partition, Stage
 from asteer_core.study.stages.analysis import correlation_key, leaderboard_key
+from asteer_core.study.stages.choice import choice_key
 from asteer_core.study.stages.report import is_written
 from asteer_core.study.stages.warehouse import is_published
 from asteer_core.study.workspace import Workspace
@@ -19,6 +20,7 @@ from asteer_core.study.workspace import Workspace
 _WHOLE = {
     "leaderboard": lambda ws: ws.store.content_key("leaderboard") == leaderboard_key(ws),
     "metric_auroc_correlation": lambda ws: ws.store.content_key("metric_auroc_correlation") == correlation_key(ws),
+    "choice_regret": lambda ws: ws.store.content_key("choice_regret") == choice_key(ws),
     "warehouse": is_published,
     "report": is_written,
 }

@@ -118,9 +118,10 @@ def tables() -> dict[str, Table]:
     """Return every declared table by its qualified name; tables of the role `stored` are named `stored.<name>`."""
     from asteer_core.warehouse.tables_analysis import ANALYSIS
     from asteer_core.warehouse.tables_line import LINE
+    from asteer_core.warehouse.tables_search import SEARCH
     from asteer_core.warehouse.tables_study import STUDY_TABLES
 
-    return {f"stored.{table.name}" if table.role == "stored" else table.name: table for table in (*STUDY_TABLES, *LINE, *ANALYSIS)}
+    return {f"stored.{table.name}" if table.role == "stored" else table.name: table for table in (*STUDY_TABLES, *LINE, *ANALYSIS, *SEARCH)}
 
 
 def table(name: str) -> Table:

@@ -17,7 +17,9 @@ from asteer_pipeline.cli import (
     export,
     judge,
     models,
+    optimise,
     pairs,
+    preview,
     report,
     score,
     sql,
@@ -47,6 +49,8 @@ app.add_typer(models.app, name="models")
 app.command("sql")(sql.sql)
 app.add_typer(warehouse.app, name="warehouse")
 app.command("report")(report.report)
+app.command("optimise")(optimise.optimise)
+app.command("preview")(preview.preview)
 app.command("score")(score.score)
 app.command("compare")(score.compare)
 app.add_typer(judge.app, name="judge")

@@ -5,6 +5,8 @@ One file per stage. A stage reads tables of earlier stages from the store, and n
 
 from asteer_core.study.stages.analysis import VERSION as _ANALYSIS_VERSION
 from asteer_core.study.stages.analysis import leaderboard, metric_auroc_correlation
+from asteer_core.study.stages.choice import VERSION as _CHOICE_VERSION
+from asteer_core.study.stages.choice import choice_regret
 from asteer_core.study.stages.corpora import baseline_corpora, steered_corpora
 from asteer_core.study.stages.detectors import baseline_detectors, detectors
 from asteer_core.study.stages.judges import judges
@@ -20,6 +22,7 @@ from asteer_core.warehouse import SCHEMA_VERSION as _SCHEMA_VERSION
 WHOLE_VERSIONS = {
     "leaderboard": _ANALYSIS_VERSION,
     "metric_auroc_correlation": _ANALYSIS_VERSION,
+    "choice_regret": _CHOICE_VERSION,
     "warehouse": _SCHEMA_VERSION,
     "report": _REPORT_VERSION,
 }
@@ -31,6 +34,7 @@ __all__ = [
     "baseline_detectors",
     "baseline_measurements",
     "baseline_metrics",
+    "choice_regret",
     "contrastive_prompts",
     "corpus_metrics",
     "detectors",

@@ -57,6 +57,16 @@ def metric_rows(
     ]
 
 
+def quality(ws: Workspace, configuration: Configuration, scores: Scores, stage: str) -> dict[str, dict[str, Any]]:
+    """Return, by detector, `validation_auroc` and every measure on the test split with its interval."""
+    trial = trial_of(ws, configuration.concept, stage)
+    test = trial.mask("test")
+    return {
+        name: {"validation_auroc": _validation_auroc(trial, found), **_quality(ws, trial, configuration, found, test)}
+        for name, found in scores.items()
+    }
+
+
 def domain_rows(ws: Workspace, configuration: Configuration, scores: Scores, stage: str) -> list[dict[str, Any]]:
     """Return one row per detector and source of test rows for `detector_domains`; a source of one class has a reason and no figures."""
     trial = trial_of(ws, configuration.concept, stage)

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -40,6 +40,11 @@ def steered_corpora(ws: Workspace, pairs: Iterable[tuple[str, str]]) -> Iterator
 def baseline_corpora(ws: Workspace, cells: Iterable[tuple[str, str]]) -> Iterator[Done]:
     """Yield one `Done` per (concept, model): unsteered, prompted and random-direction replies."""
     yield from _BASELINE.run(ws, cells)
+
+
+def corpus_is_current(ws: Workspace, concept: str, key: str) -> bool:
+    """Return whether the steered corpus of a configuration is stored and up to date."""
+    return _STEERED.current(ws, (concept, key))
 
 
 def cell_baselines(ws: Workspace, concept: str, model: str) -> list[Configuration]:
@@ -140,7 +145,7 @@ def _generate(ws: Workspace, lot: Work, stage: Stage, done: int, total: int, fai
     made |= {row.row_id: row for row in rows}
     for partition, found in lot:
         try:
-            responses = [_responses(ws, configuration, made) for configuration in found]
+            responses = [responses_of(ws, configuration, rows_of(ws, configuration), made) for configuration in found]
             corpora = [
                 _corpus(ws, configuration, rows, interventions[configuration.id])
                 for configuration, rows in zip(found, responses, strict=True)
@@ -225,8 +230,8 @@ def requests_of(ws: Workspace, configuration: Configuration) -> list[GenerationR
     ]
 
 
-def _responses(ws: Workspace, configuration: Configuration, made: dict[str, Any]) -> pl.DataFrame:
-    asked = rows_of(ws, configuration)
+def responses_of(ws: Workspace, configuration: Configuration, asked: pl.DataFrame, made: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the table rows of `asked` (from `rows_of`), with what was generated for each row_id."""
     rows = [{name: getattr(made[row_id], name) for name in SCHEMA} for row_id in asked["row_id"]]
     generated = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col("displacement").fill_nan(None))
     return tag(ws, configuration, asked.join(generated, on="row_id", how="left", maintain_order="left"))

@@ -12,7 +12,7 @@ from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.kinds import KindChoice
 from asteer_core.study.runs import recorded
-from asteer_core.study.stages._quality import Scores, domain_rows, metric_rows
+from asteer_core.study.stages._quality import Scores, domain_rows, metric_rows, quality
 from asteer_core.study.stages._resolution import resolved
 from asteer_core.study.stages._run import Frames, Partition, Stage, by_configuration, tag, upstream
 from asteer_core.study.stages.corpora import cell_baselines
@@ -124,14 +124,26 @@ def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Fail
     ws.report("baseline_detectors", len(partitions), len(partitions))
 
 
+def quality_of_texts(ws: Workspace, configuration: Configuration, texts: pl.DataFrame, stage: str) -> dict[str, dict[str, Any]]:
+    """Return, by detector, the quality of detectors trained on `texts` (`prompt`, `text`), exactly as for a configuration of a study.
+
+    Columns of `detector_metrics`: `validation_auroc`, and each measure on the test split with its interval.
+    """
+    positives, _ = positives_of(ws, configuration, texts, stage)
+    return quality(ws, configuration, _scores(ws, configuration, positives, stage), stage)
+
+
 def _train(ws: Workspace, configuration: Configuration, stage: str) -> Arm:
-    tested = trial_of(ws, configuration.concept, stage).tested
     positives, duplicates = positives_of(ws, configuration, arm_texts(ws, configuration), stage)
-    scores = {
+    return Arm(configuration, positives, duplicates, _scores(ws, configuration, positives, stage))
+
+
+def _scores(ws: Workspace, configuration: Configuration, positives: TextSet, stage: str) -> Scores:
+    tested = trial_of(ws, configuration.concept, stage).tested
+    return {
         choice.name: np.stack([found.score(tested) for found in fitted(ws, configuration, positives, choice, stage)])
         for choice in ws.study.detectors.kinds
     }
-    return Arm(configuration, positives, duplicates, scores)
 
 
 def stored_scores(frame: pl.DataFrame) -> Scores:

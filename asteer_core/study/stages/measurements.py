@@ -31,6 +31,11 @@ def baseline_measurements(ws: Workspace, cells: Iterable[tuple[str, str]]) -> It
     yield from _BASELINE.run(ws, cells)
 
 
+def measurements_are_current(ws: Workspace, concept: str, key: str) -> bool:
+    """Return whether the measurements of a steered corpus are stored and up to date."""
+    return _STEERED.current(ws, (concept, key))
+
+
 def _key(ws: Workspace, concept: str, key: str | None) -> str:
     model = str(key).split(":")[0]
     inputs = [upstream(ws, "responses", concept, key), upstream(ws, "judges", concept, None), ws.model_fingerprint(ws.scorer_of(model))]

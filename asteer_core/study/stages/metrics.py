@@ -61,9 +61,9 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures, sta
     for number, (concept, key) in enumerate(partitions):
         ws.report(stage, number, len(partitions), f"{concept}, {key}")
         try:
-            reference = _reference(ws, concept, str(key).split(":")[0], stage)
+            reference = reference_of(ws, concept, str(key).split(":")[0], stage)
             frame = _joined(ws, concept, str(key))
-            scored = [_score(ws, concept, rows, reference, stage) for _, rows in by_configuration(frame)]
+            scored = [score_rows(ws, concept, rows, reference, stage) for _, rows in by_configuration(frame)]
         except AsteerError as error:
             failures.add(concept, key, error)
             continue
@@ -80,7 +80,7 @@ def _joined(ws: Workspace, concept: str, key: str) -> pl.DataFrame:
     return ws.store.read("responses", concept, key).join(measured, on="row_id", how="left", maintain_order="left")
 
 
-def _reference(ws: Workspace, concept: str, model: str, stage: str) -> Reference:
+def reference_of(ws: Workspace, concept: str, model: str, stage: str) -> Reference:
     """Return what coherence is judged against: the unsteered and prompted replies of the cell."""
 
     def read() -> Reference:
@@ -92,7 +92,16 @@ def _reference(ws: Workspace, concept: str, model: str, stage: str) -> Reference
     return ws.remember(("reference", concept, model, upstream(ws, "measurements", concept, model)), read)
 
 
-def _score(ws: Workspace, concept: str, rows: pl.DataFrame, reference: Reference, stage: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def score_rows(
+    ws: Workspace,
+    concept: str,
+    rows: pl.DataFrame,
+    reference: Reference,
+    stage: str,
+    settings: MetricSettings | None = None,
+    with_intervals: bool = True,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (`response_metrics`, `corpus_metrics`) of the measured responses of one corpus; settings default to the study's."""
     texts = rows["text"].to_list()
     measured = Measured(
         texts=texts,
@@ -103,14 +112,14 @@ def _score(ws: Workspace, concept: str, rows: pl.DataFrame, reference: Reference
         embeddings=ws.embed(texts, stage),
     )
     # Seeded by concept alone: every configuration is subsampled at the same places, which pairs their comparisons.
-    settings = settings_of(ws)
+    settings = settings or settings_of(ws)
     scores = score_corpus(measured, reference, settings, ws.rng("subsamples", concept))
-    intervals = corpus_intervals(measured, scores, settings, ws.rng("intervals", concept))
+    intervals = corpus_intervals(measured, scores, settings, ws.rng("intervals", concept)) if with_intervals else None
     version = pl.lit(scores.version).alias("metric_version")
     columns = [pl.Series(name, values).fill_nan(None) for name, values in scores.responses.items()]
     per_response = rows.select(*IDENTITY, "row_id", "prompt_id", "sample").with_columns(*columns, version)
     reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items()) or None
-    values = [_literal(name, value) for name, value in (scores.corpus | _ends(intervals)).items()]
+    values = [_literal(name, value) for name, value in (scores.corpus | (_ends(intervals) if intervals else {})).items()]
     per_corpus = rows.head(1).select(*IDENTITY).with_columns(*values, pl.lit(reason, pl.String).alias("reason"), version)
     return per_response, per_corpus
 

@@ -1,0 +1,33 @@
+"""The study behind a stored training set, kept beside it, so that an export needs no study file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asteer_core.errors import StoreError
+from asteer_core.search import trial_store
+from asteer_core.study import Study, Workspace
+from asteer_core.warehouse.store import Store, replace_file
+
+KIND = "studies"
+
+
+def remember_study(ws: Workspace, concept: str, model: str) -> None:
+    """Store the study of a workspace beside the training set of a concept and model."""
+    path = trial_store(ws).artifact(KIND, concept, model, ".json")
+    replace_file(path, lambda temporary: temporary.write_text(ws.study.model_dump_json(), encoding="utf-8"))
+
+
+def remembered_study(home: Path, name: str, concept: str, model: str) -> Study:
+    """Return the study that a training set was made with.
+
+    Raises:
+        StoreError: no training set was made under that study's name; says how to make one.
+    """
+    path = Store(home / "studies" / f"{name}.search").artifact(KIND, concept, model, ".json")
+    if not path.is_file():
+        raise StoreError(
+            f"{home}: no training set for {concept!r} and {model!r} from study {name!r}; make one with: "
+            f"asteer optimise {concept} --model {model}{'' if name == 'optimise' else f' --study {name}'}"
+        )
+    return Study.model_validate_json(path.read_text(encoding="utf-8"))

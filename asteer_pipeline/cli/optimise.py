@@ -1,0 +1,168 @@
+"""`asteer optimise`: from a concept, a model and a budget to a training set with its evidence."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asteer_core import paths
+from asteer_core.choosing import OBJECTIVES, Thresholds, parse_budget
+from asteer_core.choosing.objectives import PREDICTED
+from asteer_core.concepts import load_concept
+from asteer_core.search import SearchSettings, prepare, trial_store
+from asteer_core.search.result import SAMPLERS
+from asteer_core.search.space import LAYERS, METHODS, space
+from asteer_core.study import Study, Workspace, load_study, stages
+from asteer_core.training_set import NEGATIVES, RECIPES, Recipe, TrainingSet, read_training_set, training_set
+from asteer_core.training_set.recipes import DEFAULT
+from asteer_core.training_set.remembered import remember_study
+from asteer_pipeline.cli.progress import shown_progress
+from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
+
+LARGEST = 256
+INTERRUPTED = 130
+METRICS = ("success", "coherence", "diversity", "hm")
+SHOWN = {"success": "S", "coherence": "C", "d": "D", "hm": "HM"}
+"""Objective -> the column that it is."""
+
+Concept = Annotated[str, typer.Argument(help="Concept to violate.")]
+Model = Annotated[str, typer.Option(help="Model to steer.")]
+Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
+StudyName = Annotated[str | None, typer.Option("--study", help="Search the grid of this preset or study file, adopting its rows.")]
+
+
+def optimise(
+    concept: Concept,
+    model: Model,
+    budget: Annotated[str, typer.Option(help="Responses to generate at most: 20k-responses, 2000, or 15% of the full grid.")] = "15%",
+    objective: Annotated[str, typer.Option(help=f"What is maximised: {', '.join([*OBJECTIVES, PREDICTED])}.")] = "hm",
+    study: StudyName = None,
+    methods: Annotated[str, typer.Option(help="Methods of the grid, by comma.")] = ",".join(METHODS),
+    layers: Annotated[str, typer.Option(help="Blocks or shares of the depth, by comma.")] = ",".join(LAYERS),
+    strengths: Annotated[str | None, typer.Option(help="Strengths, by comma; default a range per method.")] = None,
+    prompts: Annotated[int | None, typer.Option(help=f"Prompts of the last rung; default up to {LARGEST}.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Responses per prompt.")] = 1,
+    rungs: Annotated[str | None, typer.Option(help="Prompts of each rung, such as 16,64,256; default: what the budget carries.")] = None,
+    sampler: Annotated[str, typer.Option(help=f"{' or '.join(SAMPLERS)}; tpe looks between the strengths (extra optuna).")] = "grid",
+    early_stop: Annotated[
+        bool | None,
+        typer.Option("--early-stop/--no-early-stop", help="Stop by the first tokens; default: if the objective holds coherence."),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help=f"How rows are chosen: {', '.join(RECIPES)}.")] = DEFAULT,
+    size: Annotated[int | None, typer.Option(min=2, help="Rows of the set; default those of the last rung.")] = None,
+    min_success: Annotated[float, typer.Option(help="Least success of a response, in the recipes that drop.")] = 0.5,
+    min_coherence: Annotated[float, typer.Option(help="Least coherence, likewise.")] = 0.0,
+    mixed_by: Annotated[str | None, typer.Option(help="Objective of a mixture; default the search's.")] = None,
+    negatives: Annotated[str, typer.Option(help=f"Rows of label 0: {', '.join(NEGATIVES)}.")] = "none",
+    seed: Annotated[int, typer.Option(help="Order of the prompts, and what is drawn.")] = 0,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print trials and recipes as JSON.")] = False,
+) -> None:
+    """Find the configuration that makes the best training set within a budget, and make the set."""
+    root = (home or paths.home()).resolve()
+    settings = SearchSettings(
+        parse_budget(budget), objective, _integers("--rungs", rungs) if rungs else None, prompts, early_stop, sampler=sampler, seed=seed
+    )
+    mixed = mixed_by or (objective if objective != PREDICTED else "hm")
+    chosen = Recipe(recipe, size, Thresholds(min_success, min_coherence), mixed, negatives, seed)
+    searched = load_study(study) if study else _space(concept, model, root, methods, layers, strengths, prompts, samples, seed)
+    console = Console(stderr=True)
+    ws = Workspace(searched, home=root)
+    try:
+        with shown_progress(console) as progress:
+            ws.progress = progress
+            made = _made(ws, concept, model, settings, chosen)
+    except KeyboardInterrupt:
+        console.print("Interrupted; what is finished is kept, and the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        ws.close()
+    trials = trial_store(ws).read("trials", concept, model)
+    if as_json:
+        typer.echo(json.dumps({"trials": trials.to_dicts(), "recipes": made.steps.to_dicts(), "rows": made.rows.height}, allow_nan=False))
+        return
+    _show(Console(), trials, made, searched, root if home else None)
+
+
+def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> TrainingSet:
+    for _ in prepare(ws, concept, model):
+        pass
+    for _ in training_set(ws, [(concept, model)], settings, recipe):
+        pass
+    remember_study(ws, concept, model)
+    for _ in stages.warehouse(ws):
+        pass
+    return read_training_set(ws, concept, model)
+
+
+def _space(
+    concept: str, model: str, root: Path, methods: str, layers: str, strengths: str | None, prompts: int | None, samples: int, seed: int
+) -> Study:
+    held = load_concept(concept, paths.concept_roots(root, paths.data_root()), root / "cache" / "datasets").prompts.height
+    places = [int(one) if one.isdigit() else one for one in _parts(layers)]
+    pushes = [_float("--strengths", one) for one in _parts(strengths)] if strengths else None
+    return space(concept, model, prompts or min(LARGEST, held), methods=_parts(methods), layers=places, strengths=pushes, samples=samples,
+                 seed=seed)  # fmt: skip
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _integers(option: str, text: str) -> tuple[int, ...]:
+    return tuple(int(_float(option, part)) for part in _parts(text))
+
+
+def _float(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number", param_hint=option) from None
+
+
+def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, study: Study, home: Path | None) -> None:
+    objective = trials["objective"][0]
+    console.print(f"\n[bold]{made.concept} on {made.model}[/]: trials by rung, objective {objective}", highlight=False)
+    # A score that stands in the table already is not shown twice.
+    extra = [] if objective in SHOWN else [objective]
+    table = _table(("prompts", "configuration", *extra, *SHOWN.values(), ""), 2)
+    for row in trials.iter_rows(named=True):
+        key = str(row["configuration_id"]).removeprefix(f"{made.concept}:{made.model}:").split("#")[0]
+        figures = [row["score"]] * len(extra) + [row[name] for name in METRICS]
+        table.add_row(str(row["prompts"]), key, *map(number, figures), row["stopped"] or ("kept" if row["kept"] else ""))
+    console.print(table)
+    spent: dict[str, int] = {}
+    for row in trials.iter_rows(named=True):
+        spent[row["configuration_id"]] = max(spent.get(row["configuration_id"], 0), row["n"] or 0)
+    console.print(f"{sum(spent.values())} responses of {len(spent)} configurations.\n", markup=False, highlight=False)
+    console.print("[bold]What each way to choose is worth[/]: detectors trained on the set, tested on real text", highlight=False)
+    console.print(_recipes(made))
+    place = f" --home {home}" if home else ""
+    named = "" if study.name == "optimise" else f" --study {study.name}"
+    following = f"asteer export training-set {made.concept} --model {made.model}{named}{place} --out {made.concept}-set"
+    console.print(f"{made.rows.height} rows. Next: {following}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _recipes(made: TrainingSet) -> Table:
+    table = _table(("recipe", "detector", "rows", "from", "S", "C", "D", "HM", "AUROC [95 %]"), 2)
+    for row in made.steps.iter_rows(named=True):
+        figures = [number(row[name]) for name in ("success", "coherence", "diversity", "hm")]
+        auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"]) if row["auroc"] is not None else printable(str(row["reason"]))
+        name = f"{row['recipe']} *" if row["chosen"] else row["recipe"]
+        counts = [UNDEFINED if row[one] is None else str(row[one]) for one in ("n", "configurations")]
+        table.add_row(name, row["detector"], *counts, *figures, Text(auroc))
+    return table
+
+
+def _table(columns: tuple[str, ...], left: int) -> Table:
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, name in enumerate(columns):
+        sides: dict[str, Any] = {"justify": "left" if place < left or place == len(columns) - 1 else "right"}
+        table.add_column(name, overflow="fold", **sides)
+    return table
