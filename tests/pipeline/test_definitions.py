@@ -35,7 +35,11 @@ GRAPH = {
     "detectors": ("detectors", "concept|configuration", ["baseline_detectors", "steered_corpora"]),
     "leaderboard": ("analysis", None, ["baseline_detectors", "baseline_metrics", "corpus_metrics", "detectors"]),
     "metric_auroc_correlation": ("analysis", None, ["leaderboard"]),
-    "warehouse": ("warehouse", None, ["leaderboard", "metric_auroc_correlation"]),
+    "choice_regret": ("analysis", None, ["leaderboard"]),
+    "configuration_search": ("product", "concept|model", ["baseline_measurements", "steering_vectors"]),
+    "training_set": ("product", "concept|model", ["configuration_search"]),
+    "preview": ("product", "concept|model", []),
+    "warehouse": ("warehouse", None, ["choice_regret", "leaderboard", "metric_auroc_correlation"]),
     "report": ("warehouse", None, ["warehouse"]),
 }
 
