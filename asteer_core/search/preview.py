@@ -13,7 +13,7 @@ import polars as pl
 
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.study import Done, Workspace, stages
-from asteer_core.study.plan import steered
+from asteer_core.study.stages._resolution import resolved
 from asteer_core.study.stages.corpora import intervention_of, requests_of
 from asteer_core.types import Configuration
 
@@ -48,9 +48,9 @@ def preview(ws: Workspace, concept: str, model: str, n: int, key: str | None = N
         raise unknown_name("configuration", key, keys)
     if not 1 <= n <= ws.study.size.prompts:
         raise ConfigError(f"preview of {n} prompts: expected 1 to {ws.study.size.prompts}, the prompts of study {ws.study.name!r}")
-    configuration = steered(ws.study, concept, key)
     list(stages.contrastive_prompts(ws, [concept]))
     list(stages.steering_vectors(ws, [(concept, vector) for vector in ws.plan.vectors_of(key)]))
+    configuration = resolved(ws, concept, key)
     template = ws.templates(concept)[0].id
     prompted = Configuration(concept, model, "prompted", template=template, seed=ws.study.seed)
     unsteered = Configuration(concept, model, "unsteered", seed=ws.study.seed)

@@ -17,7 +17,8 @@ from asteer_core.search.predicted import predicted_objective
 from asteer_core.search.result import Search, SearchSettings, trial_store
 from asteer_core.search.trials import STAGE, Trials
 from asteer_core.study import Done, Workspace, stages
-from asteer_core.study.plan import RANDOM, steered
+from asteer_core.study.plan import RANDOM
+from asteer_core.study.stages._resolution import resolved, void_reason
 from asteer_core.study.stages._run import tag
 from asteer_core.types import fingerprint
 
@@ -73,6 +74,10 @@ def search(ws: Workspace, concept: str, model: str, settings: SearchSettings, *,
             f"study {ws.study.name!r} has no configurations of {model!r} for {concept!r}; it has the concepts "
             f"{', '.join(ws.study.concepts)} and the models {', '.join(ws.study.models)}"
         )
+    void = {key: why for key in keys if (why := void_reason(ws, concept, key)) is not None}
+    keys = [key for key in keys if key not in void]
+    if not keys:
+        raise ConfigError(f"search of {concept} on {model}: no configuration can be steered; {next(iter(void.values()))}")
     size, samples = ws.study.size.prompts, ws.study.size.samples
     largest = min(settings.largest or size, size)
     grid = len(keys) * largest * samples
@@ -143,7 +148,7 @@ class _Course:
             for key, why in self.stopped.items()
         ]
         frame = pl.DataFrame(rows, schema=_TRIALS)
-        named = [tag(self.ws, steered(self.ws.study, self.trials.concept, key), frame.filter(pl.col("key") == key)) for key in
+        named = [tag(self.ws, resolved(self.ws, self.trials.concept, key), frame.filter(pl.col("key") == key)) for key in
                  dict.fromkeys(frame["key"])]  # fmt: skip
         extra = (pl.lit(self.settings.objective).alias("objective"), pl.lit(self.settings.seed, pl.Int64).alias("search_seed"))
         return pl.concat(named).with_columns(*extra).drop("key").sort("rung", "place", nulls_last=True, maintain_order=True)

@@ -14,7 +14,7 @@ import polars as pl
 from asteer_core.errors import StoreError
 from asteer_core.metrics import METRIC_VERSION
 from asteer_core.study import Workspace
-from asteer_core.study.plan import steered
+from asteer_core.study.stages._resolution import resolved
 from asteer_core.study.stages._run import upstream
 from asteer_core.study.stages.corpora import ROWS_AT_ONCE, corpus_is_current, intervention_of, requests_of, responses_of, rows_of
 from asteer_core.study.stages.measurements import measure, measurements_are_current
@@ -86,7 +86,7 @@ class Trials:
         for key in keys:
             if key not in self._held:
                 self._held[key] = self._stored(key)
-            asked = rows_of(self.ws, steered(self.ws.study, self.concept, key)).filter(pl.col("prompt_id").is_in(wanted))
+            asked = rows_of(self.ws, resolved(self.ws, self.concept, key)).filter(pl.col("prompt_id").is_in(wanted))
             asked = asked.join(self._held[key].select("row_id"), on="row_id", how="anti")
             if asked.height:
                 missing[key] = asked
@@ -103,7 +103,7 @@ class Trials:
     def _made(self, lot: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         from asteer_core.model import generate
 
-        ws, configurations = self.ws, {key: steered(self.ws.study, self.concept, key) for key in lot}
+        ws, configurations = self.ws, {key: resolved(self.ws, self.concept, key) for key in lot}
         interventions = {configuration.id: intervention_of(ws, configuration) for configuration in configurations.values()}
         wanted = {row_id for rows in lot.values() for row_id in rows["row_id"]}
         requests = [r for configuration in configurations.values() for r in requests_of(ws, configuration) if r.row_id in wanted]
@@ -114,7 +114,7 @@ class Trials:
         return {key: joined.filter(pl.col("_key") == key).drop("_key") for key in lot}
 
     def _key(self, key: str) -> str:
-        ws, configuration = self.ws, steered(self.ws.study, self.concept, key)
+        ws, configuration = self.ws, resolved(self.ws, self.concept, key)
         vectors = [(self.concept, vector) for vector in ws.plan.vectors_of(key)]
         inputs = [*(upstream(ws, "steering_vectors", *vector) for vector in vectors), upstream(ws, "judges", self.concept, None)]
         inputs += [str(found) for found in ws.study.combinations if found.name == configuration.method]

@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -13,7 +14,7 @@ from asteer_core.training_set import push_to_hub
 class Hub(BaseHTTPRequestHandler):
     """The few routes of the hub that an upload of small files takes."""
 
-    calls: list[tuple[str, str, object]] = []
+    calls: ClassVar[list[tuple[str, str, object]]] = []
     refuses = False
 
     def _body(self):
