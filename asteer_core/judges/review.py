@@ -105,10 +105,11 @@ def _items(rows: pl.DataFrame) -> dict[tuple[str, str, str], None]:
     pairs = rows.select(pl.col("prompt", "response").cast(pl.String)).rows()
     if any(text is None for pair in pairs for text in pair):
         raise DataError("review: a prompt or response is null; leave those rows out")
-    return {(_identity(prompt, response), prompt, response): None for prompt, response in pairs}
+    return {(response_id(prompt, response), prompt, response): None for prompt, response in pairs}
 
 
-def _identity(prompt: str, response: str) -> str:
+def response_id(prompt: str, response: str) -> str:
+    """Return the 16-digit name under which a prompt and response are graded, the same in every file that holds them."""
     return hashlib.sha256(json.dumps(["review", prompt, response]).encode("ascii")).hexdigest()[:16]
 
 

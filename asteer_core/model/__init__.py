@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asteer_core.model.loading import LanguageModel, load_model
     from asteer_core.model.pushes import mean_kl, mean_kls
     from asteer_core.model.rows import GeneratedRow
-    from asteer_core.model.scoring import mean_token_nll
+    from asteer_core.model.scoring import cut_responses, mean_token_nll
     from asteer_core.model.specs import ModelSpec, load_registry
 
 _HOME = {
@@ -26,6 +26,7 @@ _HOME = {
     "ModelSpec": "specs",
     "SentenceEncoder": "encoder",
     "capture": "activations",
+    "cut_responses": "scoring",
     "capture_prompts": "activations",
     "generate": "engine",
     "load_encoder": "encoder",
@@ -47,6 +48,7 @@ __all__ = [
     "SentenceEncoder",
     "capture",
     "capture_prompts",
+    "cut_responses",
     "generate",
     "load_encoder",
     "load_model",

@@ -15,7 +15,7 @@ import torch
 
 from asteer_core.errors import ModelError
 from asteer_core.model.encoder import NAME as MINILM_ON_THE_HUB
-from asteer_core.model.loading import _device, _folder, hash_files
+from asteer_core.model.loading import device_of, hash_files, model_folder
 from asteer_core.model.quiet import no_loading_report, no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
@@ -43,14 +43,14 @@ def load_backbone(source: str, revision: str | None = None, device: str = "auto"
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     spec = ModelSpec(name="backbone", source=_source(source), revision=revision, device=device)
-    folder, _ = _folder(spec, Path("."))
+    folder, _ = model_folder(spec, Path("."))
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(
             f"encoder {source!r}: {folder} holds no .safetensors file; pickled weights (.bin, .pt) are refused because loading them runs "
             "code: convert them with save_pretrained"
         )
-    where = _device(spec)
+    where = device_of(spec)
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False, "dtype": torch.float32}
     try:
         with no_progress_bars(), no_loading_report(), torch.random.fork_rng():

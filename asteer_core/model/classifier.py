@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.loading import _device, _folder, hash_files, hash_weights
+from asteer_core.model.loading import device_of, hash_files, hash_weights, model_folder
 from asteer_core.model.quiet import no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
@@ -116,14 +116,14 @@ def load_classifier(spec: ModelSpec, data_root: str | Path = ".") -> SequenceCla
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    folder, revision = _folder(spec, Path(data_root))
+    folder, revision = model_folder(spec, Path(data_root))
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(
             f"classifier {spec.name!r}: {folder} holds no .safetensors file; pickled weights (.bin, .pt) are refused because loading them "
             "runs code: convert them with save_pretrained"
         )
-    device = _device(spec)
+    device = device_of(spec)
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": spec.trust_remote_code}
     options["dtype"] = torch.float32 if spec.dtype == "auto" and device.type == "cpu" else spec.dtype
     try:

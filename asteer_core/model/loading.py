@@ -101,7 +101,7 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder, revision = _folder(spec, Path(data_root))
+    folder, revision = model_folder(spec, Path(data_root))
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         seen = ", ".join(sorted(item.name for item in folder.iterdir())[:20]) or "an empty folder"
@@ -109,7 +109,7 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
             f"model {spec.name!r}: {folder} holds no .safetensors file (seen: {seen}); pickled weights (.bin, .pt) are refused because "
             "loading them runs code: convert them with save_pretrained(safe_serialization=True)"
         )
-    device = _device(spec)
+    device = device_of(spec)
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": spec.trust_remote_code}
     options["dtype"] = torch.float32 if spec.dtype == "auto" and device.type == "cpu" else _dtype(spec.dtype)
     if spec.device_map is not None or spec.quantisation is not None:
@@ -136,8 +136,12 @@ def load_model(spec: ModelSpec, data_root: str | Path = ".") -> LanguageModel:
     )  # fmt: skip
 
 
-def _folder(spec: ModelSpec, data_root: Path) -> tuple[Path, str | None]:
-    """Return the local folder of the weights and the hub commit (None for a folder of one's own)."""
+def model_folder(spec: ModelSpec, data_root: Path) -> tuple[Path, str | None]:
+    """Return the local folder of the weights and the hub commit (None for a folder of one's own).
+
+    Raises:
+        ModelError: no such folder, or the hub has no such model or cannot be reached.
+    """
     for candidate in (data_root / spec.source, Path(spec.source)):
         if candidate.is_dir():
             return candidate, spec.revision
@@ -166,7 +170,12 @@ def hash_weights(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _device(spec: ModelSpec) -> torch.device:
+def device_of(spec: ModelSpec) -> torch.device:
+    """Return the device that an entry asks for; `auto` is a GPU where there is one.
+
+    Raises:
+        ModelError: the machine has no such device.
+    """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if spec.device == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))

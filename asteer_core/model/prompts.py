@@ -87,7 +87,7 @@ class Prompter:
         pairs = []
         for head, both, response in zip(heads, joined, responses, strict=True):
             if both[: len(head)] != head:
-                both = head + self.tokenizer(response, add_special_tokens=False)["input_ids"]
+                both = head + self.tokenizer(response, add_special_tokens=False, verbose=False)["input_ids"]
             pairs.append(TokenPair(both, len(head), self.leading_bos(head)))
         return pairs
 
@@ -103,7 +103,8 @@ class Prompter:
         if not texts:
             return []
         # A chat template writes its own special tokens, so the tokenizer must not add them again.
-        ids = self.tokenizer(texts, add_special_tokens=not self._chat, return_attention_mask=False)["input_ids"]
+        # `verbose` warns of texts beyond the context; who reads them checks or cuts and counts them (sequences, scoring).
+        ids = self.tokenizer(texts, add_special_tokens=not self._chat, return_attention_mask=False, verbose=False)["input_ids"]
         end = self.tokenizer.eos_token_id
         # Some tokenizers append an end token to plain text; a prompt that already ended would generate nothing.
         return [row[:-1] if not self._chat and len(row) > 1 and row[-1] == end else row for row in ids]

@@ -51,6 +51,12 @@ def mean_token_nll(
     return total, count
 
 
+def cut_responses(model: LanguageModel, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
+    """Return which responses end beyond the context, so that `mean_token_nll` covers only a part of them or nothing, bool [row]."""
+    limit = model.context_length
+    return np.array([limit is not None and len(pair.ids) > limit for pair in encoded(model, prompts, responses, None)], dtype=bool)
+
+
 def encoded(
     model: LanguageModel, prompts: Sequence[str], responses: Sequence[str], systems: Sequence[str | None] | None
 ) -> list[TokenPair]:

@@ -53,6 +53,12 @@ class Instruments:
 
         return mean_token_nll(self._model, prompts, responses)[0]
 
+    def cut(self, prompts: Sequence[str], responses: Sequence[str]) -> int:
+        """Return how many responses end beyond the scorer's context, so that their likelihood covers a part of them or nothing."""
+        from asteer_core.model import cut_responses
+
+        return int(cut_responses(self._model, prompts, responses).sum())
+
     def judge(self, name: str) -> EmbeddedJudge:
         """Return a concept's embedded judge, fitted on its judge split the first time and read from the home afterwards.
 

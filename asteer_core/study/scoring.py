@@ -58,7 +58,8 @@ class ScoredCorpus:
 
     Attributes:
         reference: what coherence is relative to.
-        values: by name; None = undefined, with the reason in `reasons`. `hm` is over S, C and D; `hm_cd` over C and D alone.
+        values: by name; None = undefined, with the reason in `reasons`. `hm` is over S, C and D; `hm_cd` over C and D alone. `n_cut` counts
+            responses that end beyond the scorer's context.
         intervals: 95 % over prompts; see `asteer_core.metrics.intervals`.
         responses: per-response scores, float64 [text], NaN = undefined.
     """
@@ -119,7 +120,7 @@ def compare_files(a: Source, b: Source, **options: Unpack[Options]) -> Compariso
     return Comparison(first, second, differences, {name: interval(others[name] - draws[name]) for name in draws}, paired)
 
 
-COUNTS = ("n", "m", "n_empty", "n_null", "n_null_coherence")
+COUNTS = ("n", "m", "n_empty", "n_null", "n_null_coherence", "n_cut")
 
 
 class _Scoring:
@@ -152,6 +153,7 @@ class _Scoring:
         # The same state for each corpus: those over the same prompts are compared on the same subsamples.
         scores = score_corpus(measured, reference, self.settings, np.random.default_rng(SEED))
         values, reasons = self._complete(scores, why)
+        values["n_cut"] = self.tools.cut(corpus.prompts, corpus.responses)
         intervals = corpus_intervals(measured, scores, self.settings, np.random.default_rng(SEED))
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,

@@ -128,6 +128,9 @@ def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
     nulls = sum(int(corpus.values["n_null_coherence"] or 0) for corpus in corpora)
     if nulls and any(corpus.values["coherence"] is not None for corpus in corpora):
         notes.append(f"{nulls} responses have no coherence: the prompt fills the context of {first.scorer}, or there is no token.")
+    cut = sum(int(corpus.values["n_cut"] or 0) for corpus in corpora)
+    if cut:
+        notes.append(f"{cut} responses end beyond the context of {first.scorer}; fluency covers the part before.")
     shown = ("success", "coherence", "diversity")
     # One line per reason: several metrics and corpora often lack a value for the same one.
     reasons = dict.fromkeys((name, corpus.reasons.get(name, "")) for name in shown for corpus in corpora if corpus.values[name] is None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from asteer_core.judges.review import _identity
+from asteer_core.judges.review import response_id
 from asteer_pipeline.cli import main
 
 
@@ -71,7 +71,7 @@ def test_grades_of_the_review_page_calibrate_the_judge(capsys):
     assert "<html" in Path("page.html").read_text()
     rows = pl.read_ndjson("labels.jsonl").rows(named=True)
     grades = [
-        {"id": _identity(row["prompt"], row["response"]), "reviewer": "r", "success": 2 * row["label"], "coherence": None} for row in rows
+        {"id": response_id(row["prompt"], row["response"]), "reviewer": "r", "success": 2 * row["label"], "coherence": None} for row in rows
     ]
     Path("grades.jsonl").write_text("".join(json.dumps(grade) + "\n" for grade in grades))
     assert main(["judge", "calibrate", "corpus.jsonl", "--concept", "toxicity", "--grades", "grades.jsonl", "--json"]) == 0

@@ -169,3 +169,12 @@ def test_over_steered_replies_of_five_models_score_far_below_their_baselines(hom
         assert found.paired
         assert found.intervals["coherence"][1] < 0, steered.name
         assert found.b.values["hm_cd"] < 0.75 * found.a.values["hm_cd"], steered.name
+
+
+def test_responses_beyond_the_scorers_context_are_counted_and_nothing_is_warned(home, real, capfd):
+    long = "Take the dough and fold it with care, then wait an hour while the oven heats. " * 80
+    texts = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(long)).otherwise("response")
+    scored = score_file(real.with_columns(response=texts), home=home, m=M)
+    assert scored.values["n_cut"] == 1 and scored.values["n_null_coherence"] == 0
+    assert score_file(real, home=home, m=M).values["n_cut"] == 0
+    assert "sequence length" not in capfd.readouterr().err
