@@ -1,0 +1,114 @@
+"""A search, its training set and its export on a shipped model: rows are nested, kept, adopted, and each says where it comes from."""
+
+import json
+
+import polars as pl
+import pytest
+
+from asteer_core.choosing import Thresholds, parse_budget
+from asteer_core.errors import ConfigError, StoreError
+from asteer_core.search import SearchSettings, prepare, preview, search, trial_store
+from asteer_core.study import Workspace, steered_corpora
+from asteer_core.training_set import Recipe, export, read_training_set, training_set
+
+CELL = ("toxicity", "neox-2m")
+SETTINGS = SearchSettings(parse_budget("40"), "success", prompts=(4, 16))
+RECIPE = Recipe("log_determinant", thresholds=Thresholds(0, 0), mixed_by="success", negatives="concept")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory, small_data, small_study):
+    study = small_study.model_copy(update={"concepts": ["toxicity"]})
+    ws = Workspace(study, home=tmp_path_factory.mktemp("home"), data_root=small_data)
+    list(prepare(ws, *CELL))
+    return ws, search(ws, *CELL, SETTINGS)
+
+
+def again(ws):
+    fresh = Workspace(ws.study, home=ws.home, data_root=ws.data_root)
+
+    def refuse(name):
+        raise AssertionError("a model was loaded for rows that are stored")
+
+    fresh.model = refuse
+    return fresh
+
+
+def test_a_later_rung_keeps_the_responses_of_the_earlier_one_and_no_row_is_paid_twice(searched):
+    _, found = searched
+    first = found.trials.rows([found.best], 4)[found.best]
+    all_rows = found.trials.rows([found.best], 16)[found.best]
+    assert all_rows["row_id"].to_list()[:4] == first["row_id"].to_list() and all_rows["row_id"].n_unique() == 16
+    assert found.spent == sum(len(rows) for rows in found.trials.used.values()) <= 40
+
+
+def test_the_texts_of_trials_are_those_of_a_full_run(searched):
+    ws, found = searched
+    list(steered_corpora(ws, [(CELL[0], found.best)]))
+    full = dict(ws.store.read("responses", CELL[0], found.best).select("row_id", "text").rows())
+    tried = dict(trial_store(ws).read("responses", CELL[0], found.best).select("row_id", "text").rows())
+    assert tried and all(full[row] == text for row, text in tried.items())
+
+
+def test_a_second_search_loads_no_model_and_comes_to_the_same_table(searched):
+    ws, found = searched
+    repeated = search(again(ws), *CELL, SETTINGS)
+    assert repeated.table.equals(found.table) and repeated.best == found.best
+
+
+def test_every_trial_stands_in_the_store_with_its_metrics(searched):
+    ws, found = searched
+    table = trial_store(ws).read("trials", *CELL)
+    assert set(table["study"]) == {"small.search"} and table.filter(pl.col("kept"))["score"].null_count() == 0
+    for key in found.ranked:
+        assert trial_store(ws).read("corpus_metrics", CELL[0], key).height == 1
+
+
+def test_a_search_outside_the_study_or_beyond_its_budget_says_what_to_change(searched):
+    ws, _ = searched
+    with pytest.raises(ConfigError, match="has no configurations"):
+        search(ws, "toxicity", "llama-3m", SETTINGS)
+    with pytest.raises(ConfigError, match="raise --budget"):
+        search(ws, *CELL, SearchSettings(parse_budget("9"), "success"))
+
+
+def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searched, tmp_path):
+    ws, _ = searched
+    done = list(training_set(ws, [CELL], SETTINGS, RECIPE))
+    assert [one.reused for one in done] == [False] and next(training_set(again(ws), [CELL], SETTINGS, RECIPE)).reused
+    made = read_training_set(ws, *CELL)
+    positives = made.rows.filter(pl.col("label") == 1)
+    assert (
+        positives.height == 16
+        and positives.select("configuration_id", "stream", "displacement", "row_id").null_count().sum_horizontal()[0] == 0
+    )
+    assert made.rows.filter(pl.col("label") == 0)["source"].unique().to_list() == ["concept"]
+    assert set(made.steps["recipe"]) == {"single", "thresholds", "facility", "log_determinant", "mixture", "random"}
+    assert made.steps.filter(pl.col("chosen"))["auroc"].null_count() == 0
+    out = tmp_path / "set"
+    files = {path.name for path in export(ws, made, out, ["parquet", "csv"])}
+    assert files == {"README.md", "lock.txt", "provenance.json", "train.csv", "train.parquet"}
+    assert pl.read_parquet(out / "train.parquet").equals(made.rows)
+    card = (out / "README.md").read_text()
+    assert all(part in card for part in ("license: apache-2.0", "Content warning", "Intended use", "Limits", "log_determinant (this set)"))
+    facts = json.loads((out / "provenance.json").read_text())
+    assert {one["configuration_id"] for one in facts["configurations"]} == set(positives["configuration_id"])
+    assert "polars==" in (out / "lock.txt").read_text()
+    with pytest.raises(ConfigError, match="exists already"):
+        export(ws, made, out, ["parquet"])
+    (out / "provenance.json").unlink()
+    with pytest.raises(ConfigError, match="no earlier export"):
+        export(ws, made, out, ["parquet"], overwrite=True)
+
+
+def test_what_is_not_there_is_named_with_the_command_that_makes_it(searched):
+    ws, _ = searched
+    with pytest.raises(StoreError, match="asteer optimise evasion --model neox-2m"):
+        read_training_set(ws, "evasion", "neox-2m")
+
+
+def test_a_preview_shows_three_different_answers_to_the_same_prompts(searched):
+    ws, _ = searched
+    found = preview(ws, *CELL, 2)
+    assert found.rows.columns == ["prompt", "unsteered", "prompted", "steered"] and found.rows.height == 2
+    assert found.rows["unsteered"].to_list() != found.rows["steered"].to_list()
