@@ -7,8 +7,9 @@ import tempfile
 from collections import Counter
 
 import numpy as np
+import vendi_score.vendi
 
-from asteer_core.metrics import Measured, MetricSettings, score_corpus, tokenise
+from asteer_core.metrics import Measured, MetricSettings, corpus_intervals, score_corpus, tokenise
 from asteer_core.metrics.self_bleu import self_bleu
 from asteer_core.metrics.vendi import vendi
 from asteer_core.model import EmbeddingCache, load_encoder
@@ -50,12 +51,15 @@ def _grams(text: list[str], order: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(text[start : start + order]) for start in range(len(text) - order + 1))
 
 
-def study_diversity(corpora: list[list[str]], embeddings: np.ndarray) -> None:
+def study_diversity(corpora: list[list[str]], embeddings: np.ndarray, *, intervals: bool = False) -> None:
     """Score corpora, embeddings given, as the stage of metrics does."""
-    settings = MetricSettings(subsample_size=64)
+    settings = MetricSettings()
     for place, corpus in enumerate(corpora):
         vectors = embeddings[place * len(corpus) : (place + 1) * len(corpus)]
-        score_corpus(Measured(corpus, list(map(str, range(len(corpus)))), embeddings=vectors), None, settings, np.random.default_rng(0))
+        measured = Measured(corpus, list(map(str, range(len(corpus)))), embeddings=vectors)
+        scores = score_corpus(measured, None, settings, np.random.default_rng(0))
+        if intervals:
+            corpus_intervals(measured, scores, settings, np.random.default_rng(0))
 
 
 def main(small: bool) -> None:
@@ -74,14 +78,17 @@ def main(small: bool) -> None:
     plain = encoder.transformer()
     np.testing.assert_allclose(self_bleu(tokens), naive_self_bleu(tokens), atol=1e-9)
     np.testing.assert_allclose(vendi(many), naive_vendi(many), rtol=1e-6)
+    np.testing.assert_allclose(vendi(many), vendi_score.vendi.score_dual(many.astype(np.float64)), rtol=1e-6)
     with tempfile.TemporaryDirectory(prefix="asteer-bench-") as folder:
         cache = EmbeddingCache(folder, encoder)
         runs = {
             "diversity of a study": lambda: study_diversity(corpora, vectors),
+            "diversity of a study, with intervals": lambda: study_diversity(corpora, vectors, intervals=True),
             "self-BLEU": lambda: void(self_bleu(tokens)),
             "self-BLEU, naive": lambda: void(naive_self_bleu(tokens)),
             "Vendi": lambda: void(vendi(many)),
             "Vendi, n x n": lambda: void(naive_vendi(many)),
+            "Vendi, vendi-score's dual form": lambda: void(vendi_score.vendi.score_dual(many)),
             "embedding": lambda: void(encoder.encode(short)),
             "embedding, a third repeated": lambda: void(encoder.encode(repeated)),
             "embedding, cached": lambda: void(cache.encode(short)),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from vendi_score.vendi import score_dual
 
 from asteer_core.errors import DataError
 from asteer_core.metrics.vendi import spectrum, unit_rows, vendi
@@ -26,6 +27,12 @@ def by_kernel(embeddings):
 def test_it_equals_the_entropy_of_the_full_kernel(embeddings):
     assert vendi(embeddings) == pytest.approx(by_kernel(embeddings), rel=1e-6)
     assert 1 - 1e-9 <= vendi(embeddings) <= min(embeddings.shape) * (1 + 1e-9)
+
+
+@given(rows)
+@settings(max_examples=50, deadline=None)
+def test_it_equals_the_package_of_its_authors(embeddings):
+    assert vendi(embeddings) == pytest.approx(score_dual(embeddings), rel=1e-6)
 
 
 @given(rows, st.floats(0.1, 50))
