@@ -1,0 +1,46 @@
+"""The commands of the product where no model is needed: errors that say what to do, and text that cannot drive the terminal."""
+
+import polars as pl
+import pytest
+
+from asteer_core.search.preview import Preview
+from asteer_core.types import Configuration
+from asteer_pipeline.cli import main
+from asteer_pipeline.cli import preview as preview_command
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASTEER_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["optimise", "toxicity", "--model", "llama-3m", "--budget", "a lot"], "20k-responses"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--objective", "sucess"], "Did you mean 'success'"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--recipe", "best"], "log_determinant"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--min-success", "2"], "0 to 1"),
+        (["optimise", "toxicty", "--model", "llama-3m"], "Did you mean 'toxicity'"),
+        (["optimise", "toxicity", "--model", "lama-3m"], "Did you mean 'llama-3m'"),
+        (["export", "training-set", "toxicity", "--model", "llama-3m", "--out", "set"], "asteer optimise toxicity --model llama-3m"),
+        (["preview", "toxicity", "--model", "llama-3m", "--method", "cca"], "Registered: "),
+    ],
+)
+def test_a_mistake_is_one_message_that_says_what_to_do(arguments, message, capsys):
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert message in shown.replace("\n", " ") and "Traceback" not in shown
+
+
+def test_a_preview_cannot_drive_the_terminal_and_begins_with_the_notice(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    hostile = "\x1b[2J\x1b]0;title\x07[red]text[/red] \u202egnp"
+    rows = pl.DataFrame({"prompt": ["p"], "unsteered": ["u"], "prompted": [hostile], "steered": [hostile]})
+    arms = (Configuration("toxicity", "llama-3m", "prompted", template="mild-1"), Configuration("toxicity", "llama-3m", "caa", 1, 0.4))
+    monkeypatch.setattr(preview_command, "side_by_side", lambda *_: Preview(rows, *arms))
+    assert main(["preview", "toxicity", "--model", "llama-3m"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Content warning") and "[red]" in shown
+    assert not any(character in shown for character in ("\x1b", "\x07", "\u202e"))
