@@ -6,7 +6,8 @@ from functools import partial
 
 from asteer_core.study.depth import registered_depth
 from asteer_core.study.dials import Place, Push, places, pushes
-from asteer_core.study.study import Dial, Part, Study
+from asteer_core.study.grid import Dial, Part
+from asteer_core.study.study import Study
 from asteer_core.types import Configuration
 
 RANDOM = "random"

@@ -10,8 +10,9 @@ from typing import Any
 from asteer_core.errors import ConfigError
 from asteer_core.methods import METHODS, Method, Options, parse_options
 from asteer_core.study.dials import pushes
+from asteer_core.study.grid import Combination
 from asteer_core.study.plan import Depth, places_of
-from asteer_core.study.study import Combination, Study
+from asteer_core.study.study import Study
 from asteer_core.types import Configuration
 
 

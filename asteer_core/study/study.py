@@ -7,22 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
-from asteer_core.study.dials import Layers, Strengths
 from asteer_core.study.every_model import ALL, name_models
+from asteer_core.study.grid import Combination, Dial, Grid, Part, Section, check_labels
 from asteer_core.study.kinds import KindChoice, Kinds
-from asteer_core.types import BASELINES, Sampling, check_name
+from asteer_core.types import Sampling, check_name
 
 DEFAULT_STUDY = "quick"
-RESERVED = (*BASELINES, "random")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _once(values: list[Any]) -> list[Any]:
@@ -35,83 +30,21 @@ def _once(values: list[Any]) -> list[Any]:
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
 
 
-class Dial(_Part):
-    """Every layer at every strength. `layers` may differ by model; `dials` says what may stand in both."""
-
-    layers: Layers
-    strengths: Strengths
-
-    @property
-    def differs_by_model(self) -> bool:
-        """Whether `layers` is a mapping from models."""
-        return isinstance(self.layers, dict) and not isinstance(self.layers.get("auto"), int)
-
-    def layers_of(self, model: str) -> Any:
-        """Return what stands under `layers` for `model`."""
-        return self.layers[model] if self.differs_by_model else self.layers
-
-
-class Grid(Dial):
-    """The configurations of one method.
-
-    `strengths` is absent where the method has no dial. `options` are the method's own. `name` stands in keys and tables in the place of
-    the method, so that one method may be run with several options.
-    """
-
-    method: str
-    name: str | None = None
-    strengths: Strengths | None = None
-    options: dict[str, Any] = {}
-
-    @property
-    def label(self) -> str:
-        """What keys and tables call the entry."""
-        return self.name or self.method
-
-
-class Part(_Part):
-    """One vector of a combination: a method, or the name of a grid entry, at one or several layers.
-
-    Its strength is the combination's times `weight`.
-    """
-
-    method: str
-    layers: Layers
-    weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
-
-    @property
-    def differs_by_model(self) -> bool:
-        """Whether `layers` is a mapping from models."""
-        return isinstance(self.layers, dict)
-
-    def layers_of(self, model: str) -> Any:
-        """Return what stands under `layers` for `model`."""
-        return self.layers[model] if isinstance(self.layers, dict) else self.layers
-
-
-class Combination(_Part):
-    """Several vectors in one configuration, at every strength. `strengths` is absent where no part has a dial."""
-
-    name: str
-    parts: Annotated[list[Part], Field(min_length=1)]
-    strengths: Strengths | None = None
-
-
-class Controls(_Part):
+class Controls(Section):
     """What runs beside the methods: random directions of the same size, and how many prompting templates (None = all)."""
 
     random: Dial | None = None
     templates: Annotated[int, Field(ge=1)] | None = None
 
 
-class Size(_Part):
+class Size(Section):
     """How many generation prompts each corpus answers, and how often each."""
 
     prompts: Annotated[int, Field(ge=2)] = 128
     samples: Annotated[int, Field(ge=1)] = 1
 
 
-class MetricOptions(_Part):
+class MetricOptions(Section):
     """Subsample size and count of the set metrics, and the scale of the fluency penalty."""
 
     m: Annotated[int, Field(ge=2)] = 100
@@ -119,7 +52,7 @@ class MetricOptions(_Part):
     tau: Annotated[float, Field(gt=0)] = 2.0
 
 
-class SelectionOptions(_Part):
+class SelectionOptions(Section):
     """What makes a vector weak, and how blocks and strengths are searched where the study leaves them to `auto` or a KL target.
 
     `min_separation`: AUROC on held-out pairs below which a vector is flagged. `pilot_prompts`, `pilot_kl`: held-out prompts that are
@@ -132,13 +65,13 @@ class SelectionOptions(_Part):
     tolerance: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
 
 
-class JudgeOptions(_Part):
+class JudgeOptions(Section):
     """How the success judge's decisions become probabilities: `platt` is a sigmoid, `isotonic` any rising shape (from ~1,000 rows on)."""
 
     calibration: Literal["platt", "isotonic"] = "platt"
 
 
-class DetectorOptions(_Part):
+class DetectorOptions(Section):
     """Detector kinds (the first is the headline), training seeds, positives per arm, share of real positives replaced, resamples.
 
     `positives`: None = four fifths of the responses. `replace`: 1 trains on an arm's texts alone, .5 on as many real ones beside them.
@@ -170,7 +103,7 @@ def _sampling(value: Any) -> Any:
     return Sampling(**{**value, "stop": tuple(value.get("stop", ()))}) if isinstance(value, dict) else value
 
 
-class Study(_Part):
+class Study(Section):
     """One study: concepts x models x grids, with its baselines, sizes and settings."""
 
     name: str
@@ -178,7 +111,7 @@ class Study(_Part):
     concepts: Names
     models: Names
     grid: Annotated[list[Grid], Field(min_length=1)]
-    combinations: list[Combination] = []
+    combinations: Annotated[list[Combination], Field(default_factory=list)]
     controls: Controls = Controls()
     sampling: Annotated[Sampling, BeforeValidator(_sampling)] = Sampling()
     size: Size = Size()
@@ -211,31 +144,6 @@ class Study(_Part):
                 f"{self.size.prompts * self.size.samples} responses; lower metrics.m or raise size.prompts"
             )
         return self
-
-
-def check_labels(grid: list[Grid], combinations: list[Combination]) -> None:
-    """Raise unless every name stands for one thing.
-
-    Raises:
-        ValueError: a name is a baseline's, or stands for two methods, two sets of options, or a combination and something else; or a
-            combination leaves a layer or a strength to be found.
-    """
-    seen: dict[str, tuple[str, dict[str, Any]]] = {}
-    for entry in grid:
-        check_name("grid entry", entry.label)
-        if entry.name in RESERVED:
-            raise ValueError(f"grid entry {entry.name!r} has the name of a baseline; choose another")
-        if seen.setdefault(entry.label, (entry.method, entry.options)) != (entry.method, entry.options):
-            raise ValueError(f"two grid entries are called {entry.label!r} but differ in method or options; give one a `name:` of its own")
-    for found in combinations:
-        check_name("combination", found.name)
-        if found.name in RESERVED or found.name in seen:
-            raise ValueError(f"combination {found.name!r} has the name of a baseline or grid entry; choose another")
-        seen[found.name] = ("", {})
-        if isinstance(found.strengths, dict):
-            raise ValueError(f"combination {found.name!r}: a KL target is searched for one vector alone; give numbers under `strengths`")
-        if any("auto" in part.layers for part in found.parts if isinstance(part.layers, dict)):
-            raise ValueError(f"combination {found.name!r}: blocks are ranked for one vector alone; name blocks or shares of the depth")
 
 
 def load_study(name_or_path: str | Path | None = None, home: Path | None = None) -> Study:

@@ -20,10 +20,6 @@ STUDY = {
     "metrics": {"m": 4},
 }
 WHOLE = ("leaderboard", "metric_auroc_correlation", "warehouse", "report")
-STAGES = (
-    "contrastive_prompts", "steering_vectors", "judges", "baseline_corpora", "steered_corpora", "baseline_measurements", "measurements",
-    "baseline_metrics", "corpus_metrics", "baseline_detectors", "detectors", *WHOLE,
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -31,7 +27,7 @@ def made(monkeypatch):
     """A function failing partitions by stage -> (stage -> partitions made, the failure)."""
 
     def run(broken):
-        asked = {name: [] for name in STAGES}
+        asked = {name: [] for name in line.stages.__all__}
 
         def fake(name):
             def stage(ws, partitions=(("", None),)):
@@ -46,7 +42,7 @@ def made(monkeypatch):
 
             return stage
 
-        for name in STAGES:
+        for name in line.stages.__all__:
             monkeypatch.setattr(line.stages, name, fake(name))
         ws = SimpleNamespace(plan=plan(parse_study(STUDY, "small")))
         try:
