@@ -45,6 +45,10 @@ def test_what_is_usual_is_learned_from_other_concepts_alone():
     flipped = frame.with_columns(pl.when(pl.col("concept") == "a").then(1.3 - pl.col("auroc")).otherwise(pl.col("auroc")).alias("auroc"))
     assert rules(frame)["usual"]["regret"] == 0
     assert rules(flipped)["usual"]["regret"] == pytest.approx(0.35 / 4)
+    # A configuration that stands out in its own concept alone is not known to be good there.
+    flat = frame.with_columns(auroc=0.5 + 0.1 * (pl.col("auroc") - 0.5))
+    lucky = flat.with_columns(pl.when(pl.col("configuration_id") == "a:m:pca:0.2").then(1.0).otherwise(pl.col("auroc")).alias("auroc"))
+    assert rules(lucky)["usual"]["regret"] > 0.1
 
 
 def test_fewer_than_four_cells_have_no_interval_and_say_so():
