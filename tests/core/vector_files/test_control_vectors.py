@@ -47,6 +47,8 @@ def test_the_gguf_package_reads_our_file_number_for_number(tmp_path, pushes):
     assert {tensor.name for tensor in reader.tensors} == {"direction.1", "direction.5", "direction.31"}
     for tensor in reader.tensors:
         assert tensor.tensor_type == gguf.GGMLQuantizationType.F32
+        # The package takes any offset; llama.cpp refuses one that is not aligned.
+        assert (tensor.data_offset - reader.data_offset) % 32 == 0
         np.testing.assert_array_equal(tensor.data, pushes[int(tensor.name.split(".")[1])])
 
 
