@@ -7,6 +7,7 @@ What does not belong here: when to reload (`sensors`).
 
 import logging
 import threading
+import time
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,9 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
 AFTER_SECONDS = 1.0
 """The sensor's answer must be on its way before the process that gives it is replaced."""
+AGAIN_SECONDS = 60.0
+"""A reload under way is not asked for again; this process ends with it, so a second look after a minute means that it failed."""
+_asked = -AGAIN_SECONDS
 BY_HAND = "press Reload at Deployment > Code locations, or restart Dagster"
 
 
@@ -22,6 +26,10 @@ def request_reload(context: dg.SensorEvaluationContext) -> str:
     origin = context.code_location_origin
     if not isinstance(origin, GrpcServerCodeLocationOrigin):
         return f"this deployment cannot reload itself: {BY_HAND}"
+    global _asked
+    if time.monotonic() - _asked < AGAIN_SECONDS:
+        return "the definitions are being loaded again"
+    _asked = time.monotonic()
     timer = threading.Timer(AFTER_SECONDS, _reload, (origin, context.instance.code_server_reload_timeout))
     timer.daemon = True
     timer.start()

@@ -7,6 +7,7 @@ cursor and in the tags of the runs they caused, so they go on after a restart, a
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -27,13 +28,15 @@ from asteer_pipeline.schedules import REGENERATION
 REMEMBERED = timedelta(days=30)
 """How far back chains are looked for; a chain that stood still for longer is given up."""
 EVERY_SECONDS = 30
+"""Least time between two looks, unless ASTEER_SENSOR_SECONDS says otherwise."""
 
 
 def build_sensors(study: str | None, loaded: Plan, steps: Sequence[Step]) -> list[dg.SensorDefinition]:
     """Return the sensors of a study; `loaded` is the plan whose keys the definitions have."""
+    every_seconds = int(os.environ.get("ASTEER_SENSOR_SECONDS") or EVERY_SECONDS)
     every = dg.AssetSelection.assets(*[name for step in steps for name in step.assets])
 
-    @dg.sensor(asset_selection=every, minimum_interval_seconds=EVERY_SECONDS, default_status=sensor_default())
+    @dg.sensor(asset_selection=every, minimum_interval_seconds=every_seconds, default_status=sensor_default())
     def new_models(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Notices models that were registered or changed, takes their partitions in, and starts their first step."""
         home = default_home()
@@ -55,7 +58,7 @@ def build_sensors(study: str | None, loaded: Plan, steps: Sequence[Step]) -> lis
         why = None if requests else f"nothing new among {len(now)} models{f'; left out: {notes}' if notes else ''}"
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(now, sort_keys=True), skip_reason=why)
 
-    @dg.sensor(asset_selection=every, minimum_interval_seconds=EVERY_SECONDS, default_status=sensor_default())
+    @dg.sensor(asset_selection=every, minimum_interval_seconds=every_seconds, default_status=sensor_default())
     def next_steps(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Starts the next step of every chain whose last step has ended; where all of its runs failed, the chain waits for a person."""
         closed = _cursor(context)
