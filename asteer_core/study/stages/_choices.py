@@ -14,7 +14,7 @@ from asteer_core.methods import Method
 from asteer_core.selection import Calibrated, Pilot, Ranked, calibrate, rank_blocks
 from asteer_core.study.plan import asked_of
 from asteer_core.study.recipes import method_of
-from asteer_core.study.stages._pilot import pilot_effects
+from asteer_core.study.stages._pilot import Reading, pilot_readings
 from asteer_core.study.stages._probe import divergences
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Intervention, SteeringVector
@@ -85,14 +85,15 @@ def _pushed(ws: Workspace, concept: str, key: str, vector: SteeringVector) -> Pi
 def _with_effects(ws: Workspace, concept: str, key: str, vectors: Vectors, pilots: list[Pilot]) -> list[Pilot]:
     method = method_of(ws.study, key)
     tried = {pilot.block: _push(method, vectors[pilot.block], pilot.strength) for pilot in pilots if pilot.kl is not None}
-    effects = pilot_effects(ws, concept, key.split(":")[0], tried)
-    return [replace(pilot, effect=effects.get(pilot.block), problem=pilot.problem or _missing(pilot, effects)) for pilot in pilots]
+    readings = pilot_readings(ws, concept, key.split(":")[0], tried)
+    return [_read(pilot, readings.get(pilot.block)) for pilot in pilots]
 
 
-def _missing(pilot: Pilot, effects: Mapping[int, float | None]) -> str | None:
-    if pilot.separation is None:
-        return "there are no held-out pairs to tell its separation"
-    return "every reply to the pilot's prompts was empty" if effects.get(pilot.block) is None else None
+def _read(pilot: Pilot, reading: Reading | None) -> Pilot:
+    if pilot.problem or reading is None:
+        return replace(pilot, problem=pilot.problem or "every reply to the pilot's prompts was empty")
+    problem = None if pilot.separation is not None else "there are no held-out pairs to tell its separation"
+    return replace(pilot, effect=reading.effect, fluency=reading.fluency, problem=problem)
 
 
 def _push(method: Method, vector: SteeringVector, strength: float | None) -> Intervention:
@@ -101,8 +102,8 @@ def _push(method: Method, vector: SteeringVector, strength: float | None) -> Int
 
 LAYERS_SCHEMA: dict[str, Any] = {
     "study": pl.String, "concept": pl.String, "model": pl.String, "method": pl.String, "layer": pl.Int64, "separation": pl.Float64,
-    "pilot_strength": pl.Float64, "pilot_kl": pl.Float64, "pilot_effect": pl.Float64, "score": pl.Float64, "rank": pl.Int64,
-    "reason": pl.String, "seed": pl.Int64,
+    "pilot_strength": pl.Float64, "pilot_kl": pl.Float64, "pilot_effect": pl.Float64, "pilot_fluency": pl.Float64,
+    "score": pl.Float64, "rank": pl.Int64, "reason": pl.String, "seed": pl.Int64,
 }  # fmt: skip
 STRENGTHS_SCHEMA: dict[str, Any] = {
     "study": pl.String, "concept": pl.String, "model": pl.String, "method": pl.String, "layer": pl.Int64, "kl_target": pl.Float64,
@@ -120,6 +121,7 @@ def layer_rows(ws: Workspace, concept: str, key: str, ranked: Sequence[Ranked]) 
             "pilot_strength": found.pilot.strength,
             "pilot_kl": found.pilot.kl,
             "pilot_effect": found.pilot.effect,
+            "pilot_fluency": found.pilot.fluency,
             "score": found.score,
             "rank": found.rank,
             "reason": found.reason,

@@ -1,7 +1,9 @@
 """The pilot: a few prompts answered under a push at each block, and how far the replies read as violating.
 
-No judge is asked: corpora are graded by one later, and blocks chosen with it would be chosen on the grade. Instead the unsteered model
-reads the replies, and the reading is placed between the held-out compliant (0) and violating replies (1) to the same concept.
+No judge is asked: corpora are graded by one later, and blocks chosen with it would be chosen on the grade. The model's own activations
+are not asked either: they read pushes of late blocks as success even where the text says nothing of the kind. Instead the sentence
+encoder places the replies between the concept's compliant (0) and violating replies (1), and the unsteered model's likelihood says whether
+they still hold together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,49 +12,77 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from asteer_core.study.stages._activations import activations
+from asteer_core.errors import DataError
+from asteer_core.metrics.fluency import fluency
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import GenerationRequest, Intervention, row_stream
+
+READER_PAIRS = 100
+"""Pairs of each split that the reader is made from."""
+NORMAL = 1.4826
+"""Median absolute deviation to standard deviation, for normal errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The mean difference at one block: `direction` (unit, float64 [d_model]); `low`, `high`: mean held-out projections of both sides."""
+    """The mean difference of embeddings, `direction` (unit, float64 [d_embed]); `low`, `high`: mean held-out projections of both sides."""
 
-    block: int
     direction: np.ndarray
     low: float
     high: float
 
-    def share(self, activations: np.ndarray) -> float:
-        """Return the mean place of rows [row, d_model] between the two sides, 0 (compliant) to 1 (violating), each row clipped to that."""
-        return float(np.clip((activations.astype(np.float64) @ self.direction - self.low) / (self.high - self.low), 0, 1).mean())
+    def share(self, embeddings: np.ndarray) -> float:
+        """Return the mean place of rows [row, d_embed] between the two sides, 0 (compliant) to 1 (violating), each row clipped to that."""
+        return float(np.clip((embeddings.astype(np.float64) @ self.direction - self.low) / (self.high - self.low), 0, 1).mean())
 
 
-def pilot_effects(ws: Workspace, concept: str, model: str, pushes: Mapping[int, Intervention]) -> dict[int, float | None]:
-    """Return block -> how much further towards violation the replies under its push read than unsteered ones, -1 to 1.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the unsteered model says of replies under one push.
 
-    None where every reply is empty.
+    `effect`: how much further towards violation they read than unsteered ones, -1 to 1. `fluency`: how usual it finds them, 0 to 1.
     """
-    reader = ws.remember(("reader", concept, model), lambda: _reader(ws, concept, model))
+
+    effect: float
+    fluency: float
+
+
+def pilot_readings(ws: Workspace, concept: str, model: str, pushes: Mapping[int, Intervention]) -> dict[int, Reading | None]:
+    """Return block -> the reading of the replies under its push; None where every reply is empty, or every unsteered one.
+
+    Fluency is that of the metrics, relative to the unsteered replies to the same prompts.
+    """
+    reader = ws.remember(("reader", concept), lambda: _reader(ws, concept))
     plain = ws.remember(("unsteered pilot", concept, model), lambda: _replies(ws, concept, model, {0: Intervention()})[0])
-    before = _read(ws, model, reader, plain)
-    after = {block: _read(ws, model, reader, replies) for block, replies in _replies(ws, concept, model, pushes).items()}
-    return {block: None if share is None or before is None else share - before for block, share in after.items()}
+    if not plain:
+        return dict.fromkeys(pushes)
+    before, usual = _share(ws, reader, plain), _nll(ws, model, plain)
+    location = float(np.median(usual))
+    spread = max(float(NORMAL * np.median(np.abs(usual - location))), np.finfo(float).tiny)
+    found: dict[int, Reading | None] = {}
+    for block, replies in _replies(ws, concept, model, pushes).items():
+        if replies:
+            held = fluency(_nll(ws, model, replies), location, spread, ws.study.metrics.tau)
+            found[block] = Reading(_share(ws, reader, replies) - before, float(held.mean()))
+        else:
+            found[block] = None
+    return found
 
 
-def _reader(ws: Workspace, concept: str, model: str) -> Reader:
-    """Return the mean difference of the block at which it tells held-out pairs apart best (gap over spread)."""
-    train, held = (activations(ws, concept, model, split, "mean") for split in ("extraction", "extraction_heldout"))
-    readers: list[tuple[float, Reader]] = []
-    for block, (positive, negative) in train.items():
-        difference = (positive - negative).mean(axis=0, dtype=np.float64)
-        direction = difference / max(float(np.linalg.norm(difference)), np.finfo(float).tiny)
-        high, low = (side.astype(np.float64) @ direction for side in held[block])
-        spread = float(np.sqrt((high.var() + low.var()) / 2))
-        gap = float(high.mean() - low.mean())
-        readers.append((gap / spread if spread > 0 else 0.0, Reader(block, direction, float(low.mean()), float(high.mean()))))
-    return max(readers, key=lambda found: found[0])[1]
+def _reader(ws: Workspace, concept: str) -> Reader:
+    def side(split: str, name: str) -> np.ndarray:
+        texts = ws.concept(concept).pairs.filter(pl.col("split") == split).head(READER_PAIRS)[name].to_list()
+        return ws.embed(texts, "steering_vectors").astype(np.float64)
+
+    difference = side("extraction", "violating").mean(axis=0) - side("extraction", "compliant").mean(axis=0)
+    direction = difference / max(float(np.linalg.norm(difference)), np.finfo(float).tiny)
+    high, low = (float((side("extraction_heldout", name) @ direction).mean()) for name in ("violating", "compliant"))
+    if not high > low:
+        raise DataError(
+            f"concept {concept!r}: the sentence encoder cannot tell its held-out violating replies from compliant ones, so a pilot "
+            "cannot be read; name blocks in the study's layers instead of `auto`"
+        )
+    return Reader(direction, low, high)
 
 
 Replies = Sequence[tuple[str, str]]
@@ -79,10 +109,14 @@ def _replies(ws: Workspace, concept: str, model: str, pushes: Mapping[int, Inter
     return dict(found)
 
 
-def _read(ws: Workspace, model: str, reader: Reader, replies: Replies) -> float | None:
-    from asteer_core.model import capture
+def _share(ws: Workspace, reader: Reader, replies: Replies) -> float:
+    return reader.share(ws.embed([text for _, text in replies], "steering_vectors"))
 
-    if not replies:
-        return None
+
+def _nll(ws: Workspace, model: str, replies: Replies) -> np.ndarray:
+    """Return the mean token NLL (nats) of the replies that have one, float64 [reply]."""
+    from asteer_core.model import mean_token_nll
+
     prompts, texts = zip(*replies, strict=True)
-    return reader.share(capture(ws.model(model), prompts, texts, [reader.block])[reader.block])
+    found = mean_token_nll(ws.model(model), prompts, texts)[0]
+    return found[np.isfinite(found)]

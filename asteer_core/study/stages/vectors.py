@@ -51,6 +51,7 @@ def _key(ws: Workspace, concept: str, key: str | None) -> str:
         material_key(ws, concept, str(key)),
         str(asked_of(ws.study, str(key), ws.depth)),
         str(ws.study.selection),
+        ws.study.metrics.tau if searched(ws, str(key)) else None,
         str(ws.study.sampling),
         ws.study.seed,
         SCALE_PROMPTS,

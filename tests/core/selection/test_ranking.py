@@ -3,8 +3,8 @@
 from asteer_core.selection import Pilot, rank_blocks
 
 
-def pilot(block, separation, effect, **more):
-    return Pilot(block, separation, 0.4, 0.3, effect, **more)
+def pilot(block, separation, effect, fluency=0.8, **more):
+    return Pilot(block, separation, 0.4, 0.3, effect, fluency, **more)
 
 
 def order(*pilots):
@@ -33,6 +33,10 @@ def test_a_push_away_from_the_concept_or_a_missing_number_cannot_be_chosen_and_s
     assert found[1].reason == "out of reach" and found[2].reason == "no held-out pairs"
 
 
+def test_an_effect_bought_with_broken_text_loses():
+    assert order(pilot(0, 1.0, 0.35, 0.6), pilot(5, 1.0, 0.7, 0.05)) == [0, 5]
+
+
 def test_equal_scores_go_to_the_earlier_block():
     assert order(pilot(3, 0.9, 0.2), pilot(1, 0.9, 0.2)) == [1, 3]
 
@@ -44,5 +48,5 @@ def test_the_reason_gives_the_evidence_and_the_runner_up():
 
 
 def test_a_method_without_a_dial_is_ranked_without_a_strength():
-    [found] = rank_blocks([Pilot(1, 0.9, None, 0.8, 0.2)])
+    [found] = rank_blocks([Pilot(1, 0.9, None, 0.8, 0.2, 0.9)])
     assert found.rank == 1 and "strength" not in found.reason

@@ -142,6 +142,7 @@ def resolved_block(done):
     return int(done.metadata["block of rank 1"].split(":")[0])
 
 
+@pytest.mark.slow
 def test_a_vector_that_does_not_separate_is_flagged_in_table_and_leaderboard(tmp_path, small_data, study):
     value = study.model_dump(exclude={"sampling"}) | {
         "name": "weak", "grid": [{"method": "caa", "layers": [0], "strengths": [0.4]}], "controls": {},
@@ -154,6 +155,7 @@ def test_a_vector_that_does_not_separate_is_flagged_in_table_and_leaderboard(tmp
     assert row["weak"] is (row["separation"] < 1.0)
 
 
+@pytest.mark.slow
 def test_a_rank_that_no_block_has_is_told_with_the_reason_of_each(tmp_path, small_data, study):
     value = study.model_dump(exclude={"sampling"}) | {
         "name": "many", "grid": [{"method": "caa", "layers": {"auto": 5}, "strengths": [0.4]}], "controls": {},
