@@ -36,6 +36,7 @@ def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]
         ("corpus_metrics", lambda: stages.corpus_metrics(ws, left.pairs())),
         ("baseline_detectors", lambda: stages.baseline_detectors(ws, left.cells())),
         ("detectors", lambda: stages.detectors(ws, left.pairs())),
+        ("saved_detectors", lambda: stages.saved_detectors(ws)),
         ("leaderboard", lambda: stages.leaderboard(ws)),
         ("metric_auroc_correlation", lambda: stages.metric_auroc_correlation(ws)),
         ("choice_regret", lambda: stages.choice_regret(ws)),

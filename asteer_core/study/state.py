@@ -14,10 +14,12 @@ from asteer_core.study.stages._run import Partition, Stage
 from asteer_core.study.stages.analysis import correlation_key, leaderboard_key
 from asteer_core.study.stages.choice import choice_key
 from asteer_core.study.stages.report import is_written
+from asteer_core.study.stages.saved_detectors import is_saved
 from asteer_core.study.stages.warehouse import is_published
 from asteer_core.study.workspace import Workspace
 
 _WHOLE = {
+    "saved_detectors": is_saved,
     "leaderboard": lambda ws: ws.store.content_key("leaderboard") == leaderboard_key(ws),
     "metric_auroc_correlation": lambda ws: ws.store.content_key("metric_auroc_correlation") == correlation_key(ws),
     "choice_regret": lambda ws: ws.store.content_key("choice_regret") == choice_key(ws),

@@ -43,6 +43,7 @@ def status(study: Study, home: Path) -> list[StageStatus]:
     )  # fmt: skip
     found = [_partitioned(ws, stage, partitions) for stage, partitions in line]
     stored = {
+        "saved_detectors": ws.store.path("saved_detectors"),
         "leaderboard": ws.store.path("leaderboard"), "metric_auroc_correlation": ws.store.path("metric_auroc_correlation"),
         "warehouse": warehouse_path(home), "report": report_path(home, study.name),
     }  # fmt: skip

@@ -244,6 +244,22 @@ DETECTOR_DOMAINS = Table(
     ),
 )  # fmt: skip
 
+SAVED_DETECTORS = Table(
+    "saved_detectors", "metrics",
+    "Per concept and kind the steered configuration that is best on validation, its AUROC on the test set that had no say, and hindsight.",
+    (
+        STUDY, text("concept", "the violation", key=True), text("detector", "detector kind, such as embedding or tfidf", key=True),
+        count("n", "configurations that were chosen from"),
+        text("configuration_id", "the choice: highest validation_auroc"),
+        real("validation_auroc", "AUROC of the choice on the validation split", "0 to 1"),
+        *interval("auroc", "AUROC of the choice on the test set", "0 to 1"),
+        text("best_configuration_id", "the configuration of the highest test AUROC, known in hindsight alone"),
+        real("best_auroc", "that AUROC; too good by about optimism, and no figure to report", "0 to 1"),
+        real("optimism", "bootstrap estimate of what choosing on the test set adds to the figure of the winner", "0 to 1"),
+        text("folder", "where the detector of the choice is saved, below the home"),
+    ),
+)  # fmt: skip
+
 DETECTOR_SCORES = Table(
     "detector_scores", "large", "Score of every test text by every detector and seed.",
     (
@@ -270,5 +286,5 @@ ABOUT = Table(
 
 LINE = (
     CONTRASTIVE_PAIRS, STEERING_VECTORS, VECTOR_LAYERS, STRENGTH_SEARCH, VECTOR_COSINES, JUDGES, RESPONSES, CORPORA, MEASUREMENTS,
-    RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_DOMAINS, DETECTOR_SCORES, ABOUT,
+    RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_DOMAINS, SAVED_DETECTORS, DETECTOR_SCORES, ABOUT,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from asteer_core.warehouse import Store
 
 PARTITIONED = ("contrastive_prompts", "steering_vectors", "judges", "baseline_corpora", "steered_corpora", "baseline_measurements",
                "measurements", "baseline_metrics", "corpus_metrics", "baseline_detectors", "detectors")  # fmt: skip
-WHOLE = ("leaderboard", "metric_auroc_correlation", "choice_regret", "warehouse", "report")
+WHOLE = ("saved_detectors", "leaderboard", "metric_auroc_correlation", "choice_regret", "warehouse", "report")
 
 calls: list[tuple[str, str, str | None]] = []
 broken: dict[tuple[str, str, str | None], str] = {}

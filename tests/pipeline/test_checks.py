@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from asteer_core.detectors import AUDITS
 from asteer_core.warehouse import Store
 from asteer_pipeline.checks import build_checks, corpora, detectors, measurements, metrics, splits, vectors
 from asteer_pipeline.checks._check import Finding
@@ -85,15 +86,18 @@ def test_metrics_are_finite_shares_or_null(ws, value, wrong):
     assert finding.seen == 1 and bool(finding.problems) is wrong
 
 
-def test_detectors_with_a_flag_are_named(ws):
-    put(ws, "detector_metrics", [{"configuration_id": "c", "detector": d, "flags": f} for d, f in (("embedding", ""), ("tfidf", "length"))])
-    assert detectors.flagged_detectors(ws, PAIRS) == Finding(2, ["c, tfidf: length"])
+def test_detectors_are_named_by_the_audit_that_flags_them_and_by_no_other(ws):
+    rows = [{"configuration_id": "c", "detector": d, "flags": f, "length_auroc": 0.9} for d, f in (("embedding", ""), ("tfidf", "length"))]
+    put(ws, "detector_metrics", rows)
+    for audit in AUDITS:
+        named = ["c, tfidf: length_auroc 0.90"] if audit.name == "length" else []
+        assert detectors.flagged_by(audit)(ws, PAIRS) == Finding(2, named)
 
 
 def test_nothing_stored_is_not_a_pass_and_an_unreadable_warehouse_is_a_finding(defs, fake, home, instance, mini):
     run_study(mini, home, instance=instance)
     for asset, check, says in (
-        ("detectors", "no_flagged_detectors", "nothing is stored"),
+        ("detectors", "no_length_flags", "nothing is stored"),
         ("warehouse", "no_warehouse_gaps", "no warehouse there"),
     ):
         key = dg.AssetCheckKey(dg.AssetKey(asset), check)

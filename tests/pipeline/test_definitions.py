@@ -34,6 +34,7 @@ GRAPH = {
     "corpus_metrics": ("scores", "concept|configuration", ["baseline_measurements", "measurements"]),
     "baseline_detectors": ("detectors", "concept|model", ["baseline_corpora"]),
     "detectors": ("detectors", "concept|configuration", ["baseline_detectors", "steered_corpora"]),
+    "saved_detectors": ("detectors", None, ["baseline_detectors", "detectors"]),
     "leaderboard": ("analysis", None, ["baseline_detectors", "baseline_metrics", "corpus_metrics", "detectors"]),
     "metric_auroc_correlation": ("analysis", None, ["leaderboard"]),
     "choice_regret": ("analysis", None, ["leaderboard"]),

@@ -15,12 +15,14 @@ from asteer_core.study.stages.metrics import baseline_metrics, corpus_metrics
 from asteer_core.study.stages.prompts import contrastive_prompts
 from asteer_core.study.stages.report import VERSION as _REPORT_VERSION
 from asteer_core.study.stages.report import report
+from asteer_core.study.stages.saved_detectors import SAVED_VERSION, saved_detectors
 from asteer_core.study.stages.vectors import steering_vectors
 from asteer_core.study.stages.warehouse import warehouse
 from asteer_core.warehouse import SCHEMA_VERSION as _SCHEMA_VERSION
 
 WHOLE_VERSIONS = {
     "leaderboard": _ANALYSIS_VERSION,
+    "saved_detectors": SAVED_VERSION,
     "metric_auroc_correlation": _ANALYSIS_VERSION,
     "choice_regret": _CHOICE_VERSION,
     "warehouse": _SCHEMA_VERSION,
@@ -43,6 +45,7 @@ __all__ = [
     "measurements",
     "metric_auroc_correlation",
     "report",
+    "saved_detectors",
     "steered_corpora",
     "steering_vectors",
     "warehouse",

@@ -19,7 +19,7 @@ STUDY = {
     "size": {"prompts": 8},
     "metrics": {"m": 4},
 }
-WHOLE = ("leaderboard", "metric_auroc_correlation", "warehouse", "report")
+WHOLE = ("saved_detectors", "leaderboard", "metric_auroc_correlation", "warehouse", "report")
 
 
 @pytest.fixture
