@@ -49,6 +49,7 @@ def publish(stores: Mapping[str, Path], path: Path) -> dict[str, int]:
 def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
     try:
         with duckdb.connect(str(file)) as connection:
+            connection.execute("SET enable_progress_bar = false")
             # One transaction: hundreds of comments, each with a flush of its own, took most of the time.
             connection.begin()
             connection.execute("CREATE SCHEMA stored")

@@ -16,6 +16,8 @@ from asteer_core import paths
 from asteer_core.errors import ConfigError, StoreError
 from asteer_core.warehouse.schemas import SCHEMA_VERSION
 
+QUIET = "SET enable_progress_bar = false"
+"""DuckDB draws a bar into standard output during a long query, in the middle of what a program reads there."""
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -73,7 +75,9 @@ def open_read_only(file: Path, attempts: int = 10, wait: float = 0.1) -> duckdb.
     """Return a read-only connection to any DuckDB file, whatever its version; see `connect`."""
     for attempt in range(1, attempts + 1):
         try:
-            return duckdb.connect(str(file), read_only=True)
+            connection = duckdb.connect(str(file), read_only=True)
+            connection.execute(QUIET)
+            return connection
         except duckdb.Error as error:
             if "lock" not in str(error).lower():
                 what = f"not a DuckDB database that this version reads ({error})"

@@ -1,5 +1,7 @@
 """A published synthetic study with everything that a report shows, and texts that would act if they were not escaped."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -35,12 +37,8 @@ def write_study_with_everything(root) -> Store:
     return store
 
 
-@pytest.fixture(scope="session")
-def reported(tmp_path_factory):
-    """The warehouse of the study."""
-    root = tmp_path_factory.mktemp("reported")
-    store = write_study_with_everything(root / "demo")
-    path = root / "warehouse.duckdb"
+def publish_with_everything(store: Store, path: Path) -> None:
+    """Publish a store with what the analysis stage would have written into it."""
     publish({"demo": store.root}, path)
     board = frame_for_analysis(path).filter(pl.col("arm") == "steered")
     rng = np.random.default_rng(0)
@@ -51,5 +49,13 @@ def reported(tmp_path_factory):
     }.items():
         store.write(name, frame, "k")
     publish({"demo": store.root}, path)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory):
+    """The warehouse of the study."""
+    root = tmp_path_factory.mktemp("reported")
+    path = root / "warehouse.duckdb"
+    publish_with_everything(write_study_with_everything(root / "demo"), path)
     assert query("SELECT count(*) FROM leaderboard", path).item() == 80
     return path

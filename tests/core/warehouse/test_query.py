@@ -18,6 +18,10 @@ def test_the_default_lies_in_the_home_folder(monkeypatch, tmp_path):
     assert warehouse_path() == tmp_path.resolve() / "warehouse.duckdb"
 
 
+def test_no_progress_bar_gets_into_the_output(warehouse):
+    assert query("SELECT current_setting('enable_progress_bar') AS bar", warehouse).item() is False
+
+
 def test_parameters_reach_the_query(warehouse):
     sql = "SELECT DISTINCT concept FROM corpus_metrics WHERE concept = ?"
     assert query(sql, warehouse, ["evasion"])["concept"].to_list() == ["evasion"]
