@@ -5,7 +5,7 @@ from collections.abc import Iterator
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 """Kinds of OSError that say what is asked for is wrong."""
 
-_NETWORK = ("httpx", "httpcore", "requests", "urllib3")
+_NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
 """Packages whose errors are those of a connection; the hub's client raises theirs."""
 _STATUSES = (408, 425, 429, 500, 502, 503, 504)
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from asteer_core.errors import DataError
+from asteer_pipeline import recording
+from asteer_pipeline.requests import RANGE_END, RANGE_START
 from asteer_pipeline.runner import StageFailed, run_study
 
 HERE = Path(__file__).parent
@@ -139,3 +142,17 @@ def test_a_killed_study_loses_nothing(fake, home, instance, signal_number, code)
     run_study(MINI, home, instance=instance)
     assert len(recorded(instance, "steered_corpora")) == CORPORA
     assert len([call for call in fake.calls if call[0] == "steered_corpora"]) == CORPORA - len(made)
+
+
+@pytest.mark.parametrize(
+    ("error", "restarts"), [(OSError("a disk that stumbles"), recording.RETRIES), (FileNotFoundError("gone"), 0), (DataError("wrong"), 0)]
+)
+def test_a_fault_that_may_pass_is_tried_again_and_what_is_finished_is_recorded_once(defs, fake, instance, monkeypatch, error, restarts):
+    monkeypatch.setattr(recording, "FIRST_WAIT_SECONDS", 0)
+    fake.crash["judges"] = error
+    job, tags = defs.resolve_job_def("study_1_concepts"), {RANGE_START: "toxicity", RANGE_END: "evasion"}
+    result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    assert not result.success
+    again = [event for event in result.all_events if event.event_type_value == "STEP_RESTARTED" and event.step_key == "judges"]
+    assert len(again) == restarts
+    assert recorded(instance, "judges") == {"toxicity": 1, "evasion": 1}

@@ -7,6 +7,7 @@ from asteer_core.errors import AsteerError
 from asteer_core.study import Done, PartialFailure, Workspace, run_line, stages, steered_corpora
 from asteer_core.study.stages._checkpoints import Checkpoint
 from asteer_core.study.stages.vectors import vector_path
+from asteer_core.study.state import unfinished
 
 TABLES = ("contrastive_pairs", "steering_vectors", "responses", "measurements", "response_metrics", "corpus_metrics", "detector_metrics")
 
@@ -115,6 +116,14 @@ def test_a_lost_vector_file_is_fitted_again(finished):
     vector_path(ws, concept, key).unlink()
     assert [d.reused for d in stages.steering_vectors(ws, [(concept, key)])] == [False]
     assert vector_path(ws, concept, key).read_bytes() == before
+
+
+def test_a_new_version_of_a_formula_makes_its_stage_stale_and_nothing_before_it(finished, monkeypatch):
+    ws, _ = finished
+    names = ("steered_corpora", "measurements", "corpus_metrics", "detectors")
+    assert [unfinished(ws, name, ws.plan.pairs) for name in names] == [[], [], [], []]
+    monkeypatch.setattr("asteer_core.study.stages.metrics.METRIC_VERSION", "next")
+    assert [len(unfinished(ws, name, ws.plan.pairs)) for name in names] == [0, 0, len(ws.plan.pairs), 0]
 
 
 def test_other_weights_make_stored_corpora_stale(finished):
