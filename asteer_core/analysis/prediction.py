@@ -38,7 +38,7 @@ def fit_auroc(frame: pl.DataFrame) -> AurocModel:
         DataError: fewer than twelve rows have all values.
     """
     x, y = _features(frame), numbers(frame, "auroc")
-    known = np.isfinite(x).all(axis=1) & np.isfinite(y)
+    known = _known(frame)
     if known.sum() < MIN_ROWS:
         raise DataError(
             f"prediction of AUROC: {int(known.sum())} of {len(y)} configurations have all values; at least {MIN_ROWS} are needed"
@@ -51,17 +51,23 @@ def fit_auroc(frame: pl.DataFrame) -> AurocModel:
     return AurocModel(centre, scale, weights, float(y.mean()))
 
 
+def complete_rows(frame: pl.DataFrame) -> int:
+    """Return how many rows have all metrics and an AUROC."""
+    return int(_known(frame).sum())
+
+
 def cross_validated(frame: pl.DataFrame, by: str = "cell") -> pl.DataFrame:
     """Return the steered rows with `predicted`: the AUROC expected by a fit without the row's own cell, or its whole concept.
 
-    Each study and detector kind is predicted by itself. NULL where a metric is undefined, or fewer than two cells are there.
+    Each study and detector kind is predicted by itself. NULL where a metric is undefined, fewer than two cells are there, or the
+    other cells have fewer than twelve rows to fit on.
 
     Args:
         frame: see `schema.FRAME`.
         by: `cell` leaves out concept x model, `concept` every model of the concept.
 
     Raises:
-        DataError: see `schema.checked`; or too few rows remain.
+        DataError: see `schema.checked`.
     """
     ready = steered(checked(frame, ("study", "concept", "model", "method", "configuration_id", "auroc", *FEATURES), "prediction"))
     parts = []
@@ -70,9 +76,14 @@ def cross_validated(frame: pl.DataFrame, by: str = "cell") -> pl.DataFrame:
         predicted = np.full(part.height, np.nan)
         for fold in np.unique(member) if len(np.unique(member)) > 1 else ():
             mask = member == fold
-            predicted[mask] = fit_auroc(part.filter(~mask)).predict(part.filter(mask))
+            if complete_rows(part.filter(~mask)) >= MIN_ROWS:
+                predicted[mask] = fit_auroc(part.filter(~mask)).predict(part.filter(mask))
         parts.append(part.with_columns(pl.Series("predicted", predicted).fill_nan(None)))
     return pl.concat(parts) if parts else ready.with_columns(predicted=pl.lit(None, pl.Float64))
+
+
+def _known(frame: pl.DataFrame) -> np.ndarray:
+    return np.isfinite(_features(frame)).all(axis=1) & np.isfinite(numbers(frame, "auroc"))
 
 
 def _features(frame: pl.DataFrame) -> np.ndarray:

@@ -76,3 +76,12 @@ def test_a_prediction_never_sees_the_concept_that_it_predicts():
 def test_too_few_rows_cannot_be_learned_from():
     with pytest.raises(DataError, match="at least 12"):
         fit_auroc(board(("a",)))
+
+
+def test_a_small_study_has_no_prediction_and_says_so():
+    small = board(("a", "b")).filter(pl.col("strength") < 0.5)
+    assert cross_validated(small)["predicted"].is_null().all()
+    found = rules(small)
+    assert found["predicted"]["regret"] is None and "no configuration" in found["predicted"]["reason"]
+    assert found["success"]["regret"] == 0
+    assert rules(board(("a",)).head(2))["usual"]["reason"]
