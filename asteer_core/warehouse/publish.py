@@ -80,8 +80,8 @@ def script(name: str) -> str:
 
 
 def _add(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path], name: str, table: Table) -> dict[str, int]:
-    sources = [(study, source) for study, root in roots.items() for source in _sources(root, table.name)]
     try:
+        sources = [(study, source) for study, root in roots.items() for source in _sources(connection, root, table.name)]
         selects = [_select(connection, study, source, table) for study, source in sources] or [_empty(table)]
         kind = "VIEW" if table.role == "large" else "TABLE"
         connection.execute(f"CREATE {kind} {_qualified(name)} AS " + " UNION ALL BY NAME ".join(selects))
@@ -92,16 +92,23 @@ def _add(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path], name:
     return {name: int(connection.execute(f"SELECT count(*) FROM {_qualified(name)}").fetchall()[0][0])}
 
 
-def _sources(root: Path, table: str) -> list[str]:
+def _sources(connection: duckdb.DuckDBPyConnection, root: Path, table: str) -> list[str]:
     """Return the FROM clauses that cover the files of one table in one store."""
     found = []
     if any((root / table).glob("concept=*/*.parquet")):
-        pattern = f"{_literal_glob(root / table)}/concept=*/*.parquet"
-        found.append(f"read_parquet({quote(pattern)}, union_by_name = true, hive_partitioning = true, hive_types = {{'concept': VARCHAR}})")
+        files = quote(f"{_literal_glob(root / table)}/concept=*/*.parquet")
+        options = "hive_partitioning = true, hive_types = {'concept': VARCHAR}"
+        found.append(f"read_parquet({files}, union_by_name = {_differ(connection, files)}, {options})")
     if any((root / table).glob("*.parquet")):
-        pattern = f"{_literal_glob(root / table)}/*.parquet"
-        found.append(f"read_parquet({quote(pattern)}, union_by_name = true, hive_partitioning = false)")
+        files = quote(f"{_literal_glob(root / table)}/*.parquet")
+        found.append(f"read_parquet({files}, union_by_name = {_differ(connection, files)}, hive_partitioning = false)")
     return found
+
+
+def _differ(connection: duckdb.DuckDBPyConnection, files: str) -> bool:
+    """Return whether the files have different columns. Only then are they united by name, which opens every file at every query."""
+    layouts = f"SELECT list(name || coalesce(type, '') ORDER BY name) AS layout FROM parquet_schema({files}) GROUP BY file_name"
+    return int(connection.execute(f"SELECT count(DISTINCT layout) FROM ({layouts})").fetchall()[0][0]) > 1
 
 
 def _select(connection: duckdb.DuckDBPyConnection, study: str, source: str, table: Table) -> str:
@@ -191,7 +198,7 @@ def _broken(roots: Mapping[str, Path], table: Table, error: duckdb.Error) -> Sto
     for root in roots.values():
         for file in sorted((root / table.name).rglob("*.parquet")):
             try:
-                pl.read_parquet(file, hive_partitioning=False)
+                pl.read_parquet(file, hive_partitioning=False, glob=False)
             except (pl.exceptions.PolarsError, OSError):
                 return StoreError(f"{file}: not a complete parquet file; delete it and run the study again, the rest is kept")
     wanted = ", ".join(f"{column.name} {SQL_TYPES[column.kind]}" for column in table.columns)

@@ -71,7 +71,7 @@ class Store:
         if not path.is_file():
             raise StoreError(f"{path}: not there yet; materialise {table} for {concept or 'the study'}{f', {key}' if key else ''} first")
         try:
-            return pl.read_parquet(path, hive_partitioning=False)
+            return pl.read_parquet(path, hive_partitioning=False, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); delete the file and run the study again, the rest is kept") from None
 

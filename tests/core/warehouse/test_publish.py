@@ -133,6 +133,17 @@ def test_columns_beyond_the_declared_are_kept_and_missing_ones_are_null(tmp_path
     assert frame["regret"].to_list() == [None]
 
 
+def test_files_are_united_by_name_only_where_their_columns_differ(store, tmp_path):
+    sql = "SELECT sql FROM duckdb_views() WHERE view_name = 'responses'"
+    publish({"demo": store.root}, tmp_path / "w.duckdb")
+    assert "union_by_name = false" in query(sql, tmp_path / "w.duckdb").item()
+    file = sorted((store.root / "responses").rglob("*.parquet"))[5]
+    pl.read_parquet(file, hive_partitioning=False, glob=False).drop("prompt").with_columns(more=1).write_parquet(file)
+    publish({"demo": store.root}, tmp_path / "w.duckdb")
+    rows = query("SELECT count(*) AS n, count(prompt) AS prompts, count(more) AS more FROM responses", tmp_path / "w.duckdb").row(0)
+    assert rows == (36 * 8, 35 * 8, 8)
+
+
 def test_not_a_number_becomes_null(tmp_path):
     Store(tmp_path / "s").write("regret", pl.DataFrame({"auroc": [float("nan"), 0.5]}), "k")
     publish({"a": tmp_path / "s"}, tmp_path / "warehouse.duckdb")

@@ -53,3 +53,10 @@ def test_read_many_leaves_out_partitions_that_are_not_there_yet(tmp_path):
     store.write("corpus_metrics", FRAME, "k", "toxicity", "a")
     assert store.read_many("corpus_metrics", [("toxicity", "a"), ("toxicity", "b")]).height == 2
     assert store.read_many("corpus_metrics", [("toxicity", "b")]).is_empty()
+
+
+def test_a_home_whose_name_is_a_pattern_is_read(tmp_path):
+    store = Store(tmp_path / "it's a [store] *?")
+    store.write("responses", FRAME, "k", "toxicity", "a")
+    assert store.read("responses", "toxicity", "a").equals(FRAME)
+    assert store.content_key("responses", "toxicity", "a") == "k"
