@@ -5,9 +5,10 @@ What the arrays mean belongs to the room that writes them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def write_tensors(path: Path, kind: str, version: int, header: Mapping[str, Any]
     """Write arrays and header; readers see the old file or the new one, never a part.
 
     Raises:
-        StoreError: JSON cannot hold the header.
+        StoreError: JSON cannot hold the header, the folder cannot be written, or the disk is full; the old file is as it was.
     """
     try:
         # allow_nan would write bare NaN, which is not JSON and which other readers refuse.
@@ -35,15 +36,22 @@ def write_tensors(path: Path, kind: str, version: int, header: Mapping[str, Any]
         raise StoreError(
             f"{path}: the metadata cannot be written as JSON: {error}; use finite numbers, strings, lists and mappings"
         ) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # safetensors takes the bytes as they lie, so a strided view would be written scrambled.
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, metadata={ENTRY: text})
+        # Without the flush a power cut can leave the new name on an empty file.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
+        ) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -28,14 +28,18 @@ BASELINES = ("unsteered", "prompted")
 """Methods that apply no edit."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+LONGEST_NAME = 64
+"""Characters. A partition's file name is made of up to three names, and file systems take 255 bytes."""
 
 
 def check_name(kind: str, name: str) -> str:
     """Return `name` if it may stand in partition keys, file names and SQL.
 
     Raises:
-        ConfigError: it holds anything but lower-case letters, digits, dot, underscore and hyphen.
+        ConfigError: it holds anything but lower-case letters, digits, dot, underscore and hyphen, or is longer than `LONGEST_NAME`.
     """
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"{kind} name {name[:20]!r}...: {len(name)} characters; use at most {LONGEST_NAME}, file names are made of it")
     if not _NAME.fullmatch(name) or ".." in name:
         raise ConfigError(f"{kind} name {name!r}: use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit")
     return name

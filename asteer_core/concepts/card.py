@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asteer_core.documents import read_yaml
 from asteer_core.errors import DataError
 from asteer_core.types import check_name
 
@@ -48,13 +48,9 @@ def read_card(path: Path) -> Card:
     Raises:
         DataError: not UTF-8, not YAML, an unknown key, a wrong value, or a template id twice.
     """
+    value = read_yaml(path, DataError)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
         card = Card.model_validate(value)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML: {error}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
         raise DataError(f"{path}: {faults}") from None

@@ -66,10 +66,13 @@ def read_objects(path: Path, schema: FileSchema) -> Iterator[tuple[str, dict[str
         raise DataError(f"{path}: missing; a concept needs concept.yaml, pairs.jsonl, prompts.jsonl, judge.jsonl and real.jsonl") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if text.lstrip().startswith("["):
         values = [(f"{path}, row {number}", value) for number, value in enumerate(_json(f"{path}", text), 1)]
     else:
-        lines = [(f"{path}, line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # A JSON string may hold other line separators, such as U+2028, as they are.
+        lines = [(f"{path}, line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         values = [(where, _json(where, line)) for where, line in lines]
     if not values:
         raise DataError(f"{path}: no rows; expected JSON lines with {', '.join(schema.columns)}")

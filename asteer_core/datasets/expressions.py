@@ -28,10 +28,12 @@ def expression(value: Value, where: str) -> pl.Expr:
         raise DataError(f"{where}: {value.sql!r} holds a query ({found[0].upper()}); write one expression over the columns of a record")
     try:
         parsed = pl.sql_expr(value.sql)
+        # These look into the expression, and refuse some that the parser takes.
+        single = (parsed.meta.is_row_separable() or parsed.meta.is_literal()) and not parsed.meta.has_multiple_outputs()
     except PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{where}: {value.sql!r} is not a Polars SQL expression: {reason}") from None
-    if not (parsed.meta.is_row_separable() or parsed.meta.is_literal()) or parsed.meta.has_multiple_outputs():
+    if not single:
         raise DataError(f"{where}: {value.sql!r} looks at more than one record; use functions of a single record only, without MAX or OVER")
     return parsed
 

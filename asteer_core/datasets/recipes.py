@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from asteer_core import paths
 from asteer_core.datasets.spec import DatasetSpec
+from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError, DataError, unknown_name
 
 
@@ -81,10 +81,7 @@ def _files() -> dict[str, Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({error})") from None
+    value = read_yaml(path, DataError)
     if not isinstance(value, dict):
         raise DataError(f"{path}: expected a mapping with kind, license, columns and splits")
     return {"name": path.stem, **value}

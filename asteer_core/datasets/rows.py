@@ -54,6 +54,8 @@ def _selected(spec: DatasetSpec, source: Source, frame: pl.LazyFrame, columns: C
         rows = _one_per_reply(chosen).collect(engine="streaming")
     except PolarsError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}; the file has {', '.join(schema)}") from None
+    if rows.schema["meets"] != pl.Boolean:
+        raise DataError(f"{source.name}, where: {spec.where!r} gives {rows.schema['meets']}, expected true or false for each record")
     prompt = pl.col("prompt") if columns.prompt is not None else pl.lit("")
     return _texts(rows, where).with_columns(
         prompt=prompt,

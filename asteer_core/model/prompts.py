@@ -69,7 +69,14 @@ class Prompter:
         else:
             messages = [{"role": "system", "content": system}] if system is not None else []
             messages.append({"role": "user", "content": prompt})
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        try:
+            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template is somebody's program: it raises what it likes, the sandbox and memory theirs
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            raise ModelError(
+                f"the tokenizer's chat template cannot be applied ({reason}); repair it, or set prompt_template in the model's entry, "
+                "which takes its place"
+            ) from error
 
     def encode(self, prompts: list[str], systems: list[str | None]) -> list[list[int]]:
         """Return the token ids of each prompt, special tokens included, ending where the answer begins."""

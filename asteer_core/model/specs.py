@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError
 from asteer_core.types import check_name
 
@@ -95,12 +95,9 @@ def read_entries(file: Path) -> list[Any]:
     Raises:
         ConfigError: it is missing, not YAML, or not a list.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: no such model registry; create it as a YAML list of models with name and source") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read as YAML: {error}") from None
+    if not file.exists():
+        raise ConfigError(f"{file}: no such model registry; create it as a YAML list of models with name and source")
+    content = read_yaml(file, ConfigError)
     if not isinstance(content, list):
         raise ConfigError(f"{file}: got {type(content).__name__}; expected a YAML list of models, each with name and source")
     return content

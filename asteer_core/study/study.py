@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError, unknown_name
 from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
@@ -100,7 +100,15 @@ class DetectorOptions(Section):
 
 
 def _sampling(value: Any) -> Any:
-    return Sampling(**{**value, "stop": tuple(value.get("stop", ()))}) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    known = Sampling.__dataclass_fields__
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            raise ValueError(f"unknown key {key!r}." + (f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."))
+    stop = value.get("stop", ())
+    return {**value, "stop": tuple(stop) if isinstance(stop, list) else stop}
 
 
 class Study(Section):
@@ -157,16 +165,10 @@ def load_study(name_or_path: str | Path | None = None, home: Path | None = None)
     wanted = str(name_or_path or os.environ.get("ASTEER_STUDY") or DEFAULT_STUDY)
     path = Path(wanted)
     if path.suffix not in (".yaml", ".yml"):
-        path = data_root() / "presets" / f"{wanted}.yaml"
-        if not path.is_file():
+        if wanted not in list_presets():
             raise unknown_name("study", wanted, list_presets())
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    return parse_study(value, str(path), home)
+        path = data_root() / "presets" / f"{wanted}.yaml"
+    return parse_study(read_yaml(path, ConfigError), str(path), home)
 
 
 def parse_study(value: Any, where: str, home: Path | None = None) -> Study:

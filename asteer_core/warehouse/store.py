@@ -5,6 +5,7 @@ A file carries the hash of everything it was computed from (`content_key`); a st
 still the same, so a rerun after a kill finds what was finished, and a changed input never passes for a current result.
 """
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterable
@@ -98,6 +99,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
-        ) from None
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot be written, nor can the file be removed; the error above is what counts.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import polars as pl
 import typer
-import yaml
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 from asteer_core import paths
 from asteer_core.concepts import domains, list_concepts
 from asteer_core.datasets import DatasetSpec, Intake, list_recipes, load_recipe, read_dataset, resolve
+from asteer_core.documents import read_yaml
 from asteer_core.errors import DataError
 from asteer_core.study.instruments import Instruments
 from asteer_pipeline.cli.terminal import printable
@@ -60,10 +60,7 @@ def _wanted(target: str, path: Path | None, allow_noncommercial: bool) -> tuple[
         return (load_recipe(target).model_copy(update=changes),)
     if target.endswith((".yaml", ".yml")):
         file = Path(target)
-        try:
-            value = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError(f"{file}: cannot be read as YAML ({error})") from None
+        value = read_yaml(file, DataError)
         named = {"name": file.stem, **value} if isinstance(value, dict) and "recipe" not in value else value
         return (resolve(named, str(file), file.parent).model_copy(update=changes),)
     if target in list_concepts() or "/" in target:

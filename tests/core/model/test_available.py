@@ -72,7 +72,7 @@ def test_a_folder_counts_once_it_is_complete(data, home):
         ("- {name: a, source: x, scorer: othr}", "a", "unknown scorer 'othr'. Did you mean 'other'"),
         ("- {name: a, source: x}\n- {name: a, source: y}", "a", "entry 2.*used by an earlier entry"),
         ("- {name: dropped, source: x}", "dropped", "another source, and the folder"),
-        ("- {name: a", "a", "unknown model 'a'.*cannot be read as YAML"),
+        ("- {name: a", "a", "unknown model 'a'.*not YAML"),
     ],
 )
 def test_a_broken_entry_is_told_when_it_is_asked_for_and_the_others_stay(data, home, entry, asked, says):

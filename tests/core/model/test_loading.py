@@ -48,7 +48,7 @@ def test_a_registry_lists_models_by_name(tmp_path):
         ("- {name: a, source: x, scorer: a}", "scored by another model"),
         ("- text", "expected a mapping"),
         ("a: b", "expected a YAML list"),
-        ("- {a", "cannot be read as YAML"),
+        ("- {a", "not YAML"),
     ],
 )
 def test_a_broken_registry_names_file_and_entry(tmp_path, text, message):

@@ -46,7 +46,7 @@ def test_an_entry_that_could_not_be_used_is_not_written(tmp_path: Path, spec: Mo
 
 def test_a_broken_registry_is_not_made_worse(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("- {name: [")
-    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+    with pytest.raises(ConfigError, match="not YAML"):
         add_model(ModelSpec(name="mine", source="a/b"), tmp_path, data_root())
     assert (tmp_path / "models.yaml").read_text() == "- {name: ["
 

@@ -48,7 +48,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(path, monkeypatch):
     save_vectors(path, [vector(0)])
     before = path.read_bytes()
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match="cannot be written .disk full.; free some disk space"):
         save_vectors(path, [vector(1)])
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
