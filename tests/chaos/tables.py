@@ -1,0 +1,35 @@
+"""All rows of a warehouse, so that two can be compared."""
+
+from pathlib import Path
+
+import polars as pl
+
+from asteer_core.warehouse import connect, tables
+from asteer_core.warehouse.query import fetch
+
+LOGBOOK = ("runs", "run_partitions", "about")
+"""Tables that say when and by whom; every other one says what."""
+
+
+def rows(warehouse: Path) -> dict[str, list[str]]:
+    """Return the sorted rows of every table and view but the logbook, as text; times of day are left out."""
+    found = {}
+    with connect(warehouse) as connection:
+        for name in tables():
+            if name not in LOGBOOK:
+                frame = fetch(connection, f"FROM {name}" + (f" WHERE table_name NOT IN {LOGBOOK}" if name == "partitions" else ""))
+                found[name] = sorted(map(str, frame.select(pl.exclude(pl.Datetime)).rows()))
+    return found
+
+
+def differences(one: Path, other: Path) -> dict[str, str]:
+    """Return, by table, the first row that only one of the two has; paths under each home count as the same."""
+    left, right = rows(one), rows(other)
+    found = {}
+    for name in left:
+        mine = [row.replace(str(one.parent), "HOME") for row in left[name]]
+        theirs = [row.replace(str(other.parent), "HOME") for row in right[name]]
+        if mine != theirs:
+            only = [row for row in mine if row not in set(theirs)] + [row for row in theirs if row not in set(mine)]
+            found[name] = f"{len(mine)} and {len(theirs)} rows; first: {only[:1]}"
+    return found
