@@ -52,7 +52,7 @@ def test_a_check_of_a_concept_says_what_it_is_tested_on(capsys):
         (["diasafty"], "Did you mean 'diasafety'"),
         (["diasafety"], "train.json does not exist; get it from https://github.com/thu-coai/DiaSafety"),
         (["beavertails"], "allow_noncommercial"),
-        (["none.yaml"], "cannot be read as YAML"),
+        (["none.yaml"], "cannot be read"),
     ],
 )
 def test_what_cannot_be_checked_is_one_message(capsys, arguments, message):
