@@ -11,7 +11,7 @@ STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum 
 # One thread per test process: two processes with two threads each are slower on two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo study ui test test-slow lint format bench concepts reference-models install clean
+.PHONY: demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
 
 demo: install  ## a quick study, with a table at the end
 	$(BIN)/asteer study run quick
@@ -37,6 +37,15 @@ lint: install  ## style, types and import contracts
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install  ## the site, in docs/.site/; a warning is a failure
+	$(BIN)/zensical build --clean --strict -f docs/zensical.toml
+
+reference: install  ## write anew the pages and the JSON schema that come from the code
+	$(BIN)/python docs/generate.py
+
+package: install  ## sdist and wheel, each installed into an empty environment and used outside the checkout
+	.ci/package.sh
 
 bench: install  ## every benchmark; each prints a table
 	$(BIN)/python -m benchmarks

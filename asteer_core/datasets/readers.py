@@ -117,7 +117,7 @@ def _hub(spec: DatasetSpec) -> Iterator[Source]:
         try:
             import datasets
         except ImportError:
-            raise DataError(f"data set {spec.name!r}: kind hf needs the package `datasets`; pip install 'asteer[data]'") from None
+            raise DataError(f"data set {spec.name!r}: kind hf needs the package `datasets`; pip install 'asteer[datasets]'") from None
         try:
             found = datasets.load_dataset(str(spec.hub), spec.config, split=split, revision=spec.revision, data_dir=spec.data_dir)
         except Exception as error:  # the hub, the network and the builder each raise their own

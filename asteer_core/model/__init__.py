@@ -44,7 +44,6 @@ __all__ = [
     "GeneratedRow",
     "LanguageModel",
     "ModelSpec",
-    "PushEffect",
     "SentenceEncoder",
     "capture",
     "capture_prompts",
@@ -56,7 +55,6 @@ __all__ = [
     "mean_kl",
     "mean_kls",
     "mean_token_nll",
-    "push_effects",
     "residual_scale",
     "top_tokens",
 ]

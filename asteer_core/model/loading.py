@@ -199,9 +199,10 @@ def _quantisation(spec: ModelSpec) -> Any:
 
 def _require(package: str, spec: ModelSpec) -> None:
     if importlib.util.find_spec(package) is None:
+        extra = "quantisation" if spec.quantisation else "gpu"
         raise ModelError(
             f"model {spec.name!r}: device_map={spec.device_map!r}, quantisation={spec.quantisation!r} need the package {package!r}, "
-            f"which is not installed; run: pip install {package}"
+            f"which is not installed; run: pip install 'asteer[{extra}]'"
         )
 
 

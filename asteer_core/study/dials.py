@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 
 KL_TARGETS = (0.1, 0.3, 1.0)
 """What `strengths: auto` stands for, in nats per token: a nudge, a push, and a shove that costs coherence."""
@@ -128,8 +128,20 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-Layers = Annotated[Any, PlainValidator(_layers_by_model)]
+_AUTO: dict[str, Any] = {"const": "auto", "description": "the best block of each vector, found by a pilot"}
+_BLOCK = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}]}
+_BLOCKS: dict[str, Any] = {"type": "array", "items": _BLOCK, "minItems": 1, "uniqueItems": True}
+_BEST = {"type": "object", "properties": {"auto": {"type": "integer", "minimum": 1}}, "required": ["auto"], "additionalProperties": False}
+_BY_MODEL = {"type": "object", "additionalProperties": {"anyOf": [_AUTO, _BLOCKS, _BEST]}, "minProperties": 1}
+_LAYERS_SCHEMA = {"anyOf": [_AUTO, _BLOCKS, _BEST, _BY_MODEL], "description": f"{_LAYERS}; or a mapping from models to these"}
+
+_POSITIVE: dict[str, Any] = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 1, "uniqueItems": True}
+_DIAL = {**_POSITIVE, "items": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_STRENGTH}}
+_TARGETS = {"type": "object", "properties": {"kl": _POSITIVE}, "required": ["kl"], "additionalProperties": False}
+_STRENGTHS_SCHEMA = {"anyOf": [{"const": "auto"}, _DIAL, _TARGETS], "description": _STRENGTHS}
+
+Layers = Annotated[Any, PlainValidator(_layers_by_model), WithJsonSchema(_LAYERS_SCHEMA)]
 """A list of blocks and shares, {"auto": n}, or model -> either."""
 
-Strengths = Annotated[Any, PlainValidator(_strengths)]
+Strengths = Annotated[Any, PlainValidator(_strengths), WithJsonSchema(_STRENGTHS_SCHEMA)]
 """A list of strengths, or {"kl": targets}."""

@@ -5,7 +5,7 @@ Not here: the kinds and their options (`asteer_core.detectors`).
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from asteer_core.detectors import Kind, choose_kind
 from asteer_core.errors import ConfigError
@@ -63,4 +63,17 @@ def _choices(values: Any) -> Any:
     return found
 
 
-Kinds = Annotated[tuple[KindChoice, ...], Field(min_length=1), BeforeValidator(_choices)]
+# What may be written, not what it is read as: a name, or a mapping whose other keys are options of the kind.
+_KIND_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"kind": {"type": "string"}, "name": {"type": "string"}, "seeds": {"type": "integer", "minimum": 1}},
+            "required": ["kind"],
+        },
+    ]
+}
+_KINDS_SCHEMA = {"anyOf": [*_KIND_SCHEMA["anyOf"], {"type": "array", "items": _KIND_SCHEMA, "minItems": 1}]}
+
+Kinds = Annotated[tuple[KindChoice, ...], Field(min_length=1), BeforeValidator(_choices), WithJsonSchema(_KINDS_SCHEMA)]

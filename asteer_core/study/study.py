@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError, unknown_name
@@ -28,6 +28,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
+_MODELS_SCHEMA = {"anyOf": [{"const": ALL}, {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}]}
 
 
 class Controls(Section):
@@ -117,7 +118,7 @@ class Study(Section):
     name: str
     description: str = ""
     concepts: Names
-    models: Names
+    models: Annotated[Names, WithJsonSchema(_MODELS_SCHEMA)]
     grid: Annotated[list[Grid], Field(min_length=1)]
     combinations: Annotated[list[Combination], Field(default_factory=list)]
     controls: Controls = Controls()

@@ -82,7 +82,10 @@ def write_template(path: Path, preset: str) -> Path:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a study file, for editors that complete and check YAML."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Study.model_json_schema()}
+    schema = Study.model_json_schema()
+    for key, note in _NOTES.items():
+        schema["properties"][key]["description"] = note.replace("\n#", "")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _values(study: Study) -> dict[str, Any]:

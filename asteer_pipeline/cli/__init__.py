@@ -1,6 +1,6 @@
 """The `asteer` command. Errors that a user can fix are one message without a traceback; `--debug` shows it.
 
-Exit codes: 0 done, 1 a bug, 2 something the user can fix, 130 interrupted.
+Exit codes: 0 done, 1 a bug, 2 something the user can fix, 3 a check found something, 130 interrupted.
 """
 
 import sys
