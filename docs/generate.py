@@ -6,6 +6,7 @@
 import ast
 import importlib
 import inspect
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,14 +48,16 @@ def commands_page() -> str:
     """Return the page on every command, its arguments and options."""
     lines = [
         MADE, "# Commands", "",
-        "`asteer COMMAND --help` says the same at the terminal. `asteer --install-completion` makes the shell complete commands and options.",
-        "`--debug`, anywhere on the line, shows the traceback of an error. `--home` is where results lie: by default `ASTEER_HOME`, else `./.asteer`.",
+        "`asteer COMMAND --help` says the same at the terminal. `asteer --install-completion` makes the shell complete commands and",
+        "options.",
+        "`--debug`, anywhere on the line, shows the traceback of an error. `--home` is where results lie: by default `ASTEER_HOME`,",
+        "else `./.asteer`.",
         "", EXIT_CODES, "",
     ]  # fmt: skip
     for name, command in _leaves(typer.main.get_command(app), "asteer"):
         arguments = [item for item in command.params if item.param_type_name == "argument"]
         usage = " ".join([name, *(_argument(item) for item in arguments), "[OPTIONS]"])
-        lines += [f"## {name}", "", f"    {usage}", "", inspect.cleandoc(command.help or ""), ""]
+        lines += [f"## {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or ""), ""]
         rows = [_row(item) for item in command.params if item.name != "help" and not item.hidden]
         lines += ["| | default | |", "|---|---|---|", *rows, ""] if rows else []
     return "\n".join(lines).rstrip() + "\n"
@@ -65,8 +68,8 @@ def study_page() -> str:
     schema = json_schema()
     lines = [
         MADE, "# The study file", "",
-        "`asteer study init` writes one with every key and a comment. Unknown keys are errors that name the nearest known one. The JSON schema,",
-        "for editors that complete and check YAML, is `data/schemas/study.json`; `asteer study schema` prints it.", "",
+        "`asteer study init` writes one with every key and a comment. Unknown keys are errors that name the nearest known one.",
+        "The JSON schema, for editors that complete and check YAML, is `data/schemas/study.json`; `asteer study schema` prints it.", "",
     ]  # fmt: skip
     for title, section in [("The file", schema), *sorted(schema["$defs"].items())]:
         required = section.get("required", [])
@@ -82,8 +85,8 @@ def python_page() -> str:
     """Return the page on the public names of every room of `asteer_core`."""
     lines = [
         MADE, "# Python", "",
-        "What each room of `asteer_core` offers at its door, in the order in which data pass. Names that are not here may change without notice.",
-        "", *_door("asteer_core"),
+        "What each room of `asteer_core` offers at its door, in the order in which data pass. Names that are not here may change",
+        "without notice.", "", *_door("asteer_core"),
     ]  # fmt: skip
     for room in DOORS:
         lines += _door(f"asteer_core.{room}")
@@ -166,7 +169,7 @@ def _constants(door: Any) -> dict[str, str]:
     notes: dict[str, str] = {}
     for file in sorted(Path(door.__file__).parent.glob("*.py")):
         body = ast.parse(file.read_text(encoding="utf-8")).body
-        for stated, after in zip(body, body[1:], strict=False):
+        for stated, after in itertools.pairwise(body):
             target = stated.targets[0] if isinstance(stated, ast.Assign) else getattr(stated, "target", None)
             if isinstance(target, ast.Name) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 notes[target.id] = str(after.value.value)

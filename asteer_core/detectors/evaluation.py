@@ -10,6 +10,7 @@ from asteer_core.detectors.resampling import check_test, group_weights, over_see
 MAX_FPR = 0.01
 CALIBRATION_BINS = 15
 MEASURES = ("auroc", "auprc", "tpr_at_1_fpr", "ece_15", "brier")
+"""What `evaluate` says of a detector, each with an interval."""
 
 
 def evaluate(

@@ -7,3 +7,4 @@ from typing import Any
 from asteer_core.registry import Registry
 
 JUDGES: Registry[type[Any]] = Registry("judge", "asteer_core.judges")
+"""Judges by name; a new one is one file in this package or a plug-in in the entry-point group `asteer.judges`."""

@@ -9,3 +9,4 @@ from asteer_core.methods._base import Method
 from asteer_core.registry import Registry
 
 METHODS: Registry[Method] = Registry("method", "asteer_core.methods")
+"""Steering methods by name; a new one is one file in this package or a plug-in in the entry-point group `asteer.methods`."""

@@ -59,6 +59,7 @@ class Metric:
 
 
 METRICS: Registry[Metric] = Registry("metric", "asteer_core.metrics")
+"""Metrics by name; a new one is one file in this package or a plug-in in the entry-point group `asteer.metrics`."""
 
 
 def metric(name: str, needs: Needs, rises_with_diversity: bool = True) -> Callable[[F], F]:

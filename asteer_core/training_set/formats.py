@@ -126,6 +126,7 @@ FORMATS: dict[str, Callable[[pl.DataFrame, Path], list[Path]]] = {
     "parquet": write_parquet, "jsonl": write_jsonl, "csv": write_csv, "chat": write_chat, "datasets": write_datasets,
     "argilla": write_argilla, "label-studio": write_label_studio,
 }  # fmt: skip
+"""File formats by name, each with the function that writes it."""
 
 
 def _verdict(row: dict[str, Any]) -> str:

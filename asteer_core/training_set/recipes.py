@@ -47,6 +47,7 @@ class Recipe:
 
 
 NEGATIVES = ("none", "unsteered", "concept")
+"""Where rows of label 0 come from."""
 
 
 def chosen(pool: Pool, recipe: Recipe, name: str, size: int) -> np.ndarray:
@@ -96,6 +97,7 @@ RECIPES: dict[str, Callable[[Pool, Recipe, int], np.ndarray]] = {
     "single": _single, "thresholds": _thresholds, "facility": _facility, "log_determinant": _log_determinant, "mixture": _mixture,
     "random": _random,
 }  # fmt: skip
+"""Ways to choose rows, by name."""
 
 
 def _good(pool: Pool, recipe: Recipe) -> np.ndarray:

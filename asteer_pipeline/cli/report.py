@@ -1,5 +1,6 @@
 """`asteer report`: one HTML file with what a study found."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,17 @@ def report(
     study: Annotated[str, typer.Argument(help="Name of a study in the warehouse.")] = "quick",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; default <home>/reports/<study>.html.")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder with the warehouse; default ASTEER_HOME, else ./.asteer.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer, the verdicts and the path as JSON.")] = False,
 ) -> None:
     """Write one self-contained HTML file: the answer, figures with their tables, samples, provenance. It needs no network."""
     root = (home or paths.home()).resolve()
     # A study file names its study as well as the preset's name does.
     name = Path(study).stem if Path(study).suffix in (".yaml", ".yml") else study
     written = write_report(name, (out or report_path(root, name)).resolve(), warehouse_path(root))
+    if as_json:
+        facts = {"path": str(written.path), "bytes": written.size, "answer": written.answer, "verdicts": written.verdicts}
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
     console = Console()
     console.print(f"[bold]{written.answer}[/]", highlight=False)
     for verdict, text in written.verdicts.items():

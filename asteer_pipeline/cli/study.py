@@ -158,8 +158,11 @@ def show_plan(
 
 
 @app.command("list")
-def show_presets() -> None:
+def show_presets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False) -> None:
     """List the studies that ship."""
+    if as_json:
+        print(json.dumps([{"name": name, "description": load_study(name).description.strip()} for name in list_presets()], indent=2))
+        return
     table = Table("name", "what it is", box=None)
     for name in list_presets():
         table.add_row(name, escape(load_study(name).description.strip()))
