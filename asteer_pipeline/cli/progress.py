@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from asteer_pipeline.cli.terminal import printable
 from asteer_pipeline.resources import Progress as Listener
@@ -24,7 +24,7 @@ def shown_progress(console: Console) -> Iterator[Listener]:
         return
     columns = (
         SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-        TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}", markup=True),
+        TimeElapsedColumn(), TextColumn("[dim]eta"), TimeRemainingColumn(compact=True), TextColumn("[dim]{task.fields[note]}", markup=True),
     )  # fmt: skip
     with Progress(*columns, console=console, expand=False) as bars:
         tasks: dict[str, TaskID] = {}
