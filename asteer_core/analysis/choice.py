@@ -87,7 +87,13 @@ def _regret(cell: pl.DataFrame, rule: str) -> float:
     auroc = numbers(cell, "auroc")
     sets: dict[str, Callable[[], np.ndarray]] = {
         "random": lambda: np.ones(len(auroc), dtype=bool),
-        "strongest": lambda: cell.select(pl.col("strength") == pl.col("strength").max().over("method", "layer")).to_series().to_numpy(),
+        # A method without a dial is as strong as it gets.
+        "strongest": lambda: (
+            cell.select(pl.col("strength").is_null() | (pl.col("strength") == pl.col("strength").max().over("method", "layer")))
+            .to_series()
+            .fill_null(True)
+            .to_numpy()
+        ),
     }
     if rule in sets:
         return float(auroc.max() - auroc[sets[rule]()].mean())

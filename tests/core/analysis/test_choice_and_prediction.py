@@ -39,6 +39,16 @@ def test_a_rule_that_is_right_loses_nothing_and_a_rule_that_is_wrong_loses_the_w
     assert found["strongest"]["regret"] == pytest.approx(0.5 * 0.05)
 
 
+def test_a_method_without_a_dial_counts_as_its_own_strongest():
+    plain = board()
+    undialled = plain.filter((pl.col("method") == "pca") & (pl.col("strength") == 0.2)).with_columns(
+        method=pl.lit("ablation"), strength=pl.lit(None, pl.Float64), configuration_id=pl.col("concept") + ":m:ablation", auroc=pl.lit(0.3)
+    )
+    found = rules(pl.concat([plain, undialled]))
+    # The strongest of caa has 0.85, of pca 0.8, and ablation has 0.3.
+    assert found["strongest"]["regret"] == pytest.approx(0.85 - (0.85 + 0.8 + 0.3) / 3)
+
+
 def test_what_is_usual_is_learned_from_other_concepts_alone():
     frame = board()
     # In concept a the order is reversed: what is usual elsewhere is then the worst choice there.
