@@ -6,8 +6,7 @@ A cell is one concept and model: configurations within it share prompts, test se
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import t
+from scipy.special import ndtr, stdtrit
 
 from asteer_core.errors import DataError
 
@@ -55,6 +54,6 @@ def interval(draws: np.ndarray, n_cells: int | None = None) -> tuple[float | Non
         return None, None
     tail = (1 - LEVEL) / 2
     if n_cells is not None:
-        tail = float(ndtr(t.ppf(tail, n_cells - 1)))
+        tail = float(ndtr(stdtrit(n_cells - 1, tail)))
     lo, hi = np.quantile(finite, [tail, 1 - tail])
     return float(lo), float(hi)

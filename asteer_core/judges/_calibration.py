@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 
@@ -14,6 +13,9 @@ def platt(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
     Source: Platt 1999, Probabilistic outputs for support vector machines.
     """
+    # Takes longer to import than the definitions of the pipeline may take to load.
+    from scipy.optimize import minimize
+
     positives, n = float(labels.sum()), len(labels)
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
     # Unit spread makes the two parameters comparable for the optimiser.

@@ -13,7 +13,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt
@@ -197,6 +196,9 @@ def _report(
 
 
 def _auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    # Takes longer to import than the definitions of the pipeline may take to load.
+    from scipy.stats import rankdata
+
     positives = int(labels.sum())
     ranks = rankdata(scores)[labels == 1].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))

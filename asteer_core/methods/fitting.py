@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from asteer_core.errors import AsteerError, DataError
 from asteer_core.methods._given import NOTHING, Given
@@ -117,6 +116,9 @@ def separation(positive: np.ndarray, negative: np.ndarray, direction: np.ndarray
     """Return the AUROC, 0 to 1, of the rows' projections on `direction`; None without rows."""
     if len(positive) == 0 or len(negative) == 0:
         return None
+    # Takes longer to import than the definitions of the pipeline may take to load.
+    from scipy.stats import rankdata
+
     projections = np.concatenate([positive, negative]).astype(np.float64) @ direction.astype(np.float64)
     ranks = rankdata(projections)[: len(positive)].sum()
     return float((ranks - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))

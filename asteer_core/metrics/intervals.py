@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy.special import expit, logit, ndtr
-from scipy.stats import t
+from scipy.special import expit, logit, ndtr, stdtrit
 
 from asteer_core.errors import DataError
 from asteer_core.metrics._tokens import tokenise
@@ -77,7 +76,7 @@ def percentiles(draws: np.ndarray, n_prompts: int) -> Interval:
     finite = draws[np.isfinite(draws)]
     if finite.size <= draws.size / 2:
         return None, None
-    tail = float(ndtr(t.ppf((1 - LEVEL) / 2, n_prompts - 1)))
+    tail = float(ndtr(stdtrit(n_prompts - 1, (1 - LEVEL) / 2)))
     lo, hi = np.quantile(finite, [tail, 1 - tail])
     return float(lo), float(hi)
 
@@ -130,7 +129,7 @@ def logit_jackknife(value: float | int | None, left_out: Sequence[float | None])
     parts = logit(np.array(known, dtype=np.float64))
     n = len(parts)
     error = float(np.sqrt((n - 1) / n * ((parts - parts.mean()) ** 2).sum()))
-    reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
     return float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
 
 
