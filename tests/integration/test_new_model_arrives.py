@@ -1,14 +1,7 @@
 """A model is dropped into a folder while Dagster runs: the daemon notices, and its rows reach the warehouse by themselves."""
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 import yaml
@@ -17,7 +10,7 @@ from asteer_core.errors import AsteerError
 from asteer_core.paths import data_root
 from asteer_core.study import Workspace, load_study, run_line
 from asteer_core.warehouse import query
-from asteer_pipeline.cli.ui import ui_command
+from tests.serving import asteer_ui
 
 STUDY = {
     "name": "watch", "concepts": ["toxicity"], "models": "all", "grid": [{"method": "caa", "layers": ["50%"], "strengths": [0.4]}],
@@ -51,48 +44,14 @@ def world(tmp_path, monkeypatch, reduced_data):
 
 
 @pytest.fixture
-def dagster(world, monkeypatch):
-    """A running `asteer ui` with automation on; yields a function that asks its GraphQL, and its log."""
+def served(world, monkeypatch):
+    """A running `asteer ui` with automation on."""
     home, study = world
     monkeypatch.setenv("ASTEER_AUTOMATION", "on")
     monkeypatch.setenv("ASTEER_SENSOR_SECONDS", "2")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command, environment = ui_command(str(study), home, port)
-    log = (home / "dev.log").open("w")
-    process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True)
-
-    def ask(text):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/graphql", json.dumps({"query": text}).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)["data"]
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            assert process.poll() is None, (home / "dev.log").read_text()[-5000:]
-            return None
-
-    yield ask, home / "dev.log"
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    log.close()
-
-
-def until(ready, log, seconds=SECONDS):
-    """Return what `ready` returns once it is true, and how long that took."""
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        if found := ready():
-            return found, time.monotonic() - started
-        time.sleep(1)
-    raise AssertionError(log.read_text()[-8000:])
+    with asteer_ui(study, home) as running:
+        yield running
 
 
 def rows(home):
@@ -103,34 +62,34 @@ def rows(home):
         return 0
 
 
-def runs(ask):
-    found = ask(RUNS)
+def runs(served):
+    found = served.ask(RUNS)
     return found["runsOrError"]["results"] if found else []
 
 
-def model_keys(ask):
-    found = ask(KEYS)
+def model_keys(served):
+    found = served.ask(KEYS)
     nodes = found["assetNodes"] if found else []
     return {key.split(":")[0] for node in nodes for axis in node["partitionKeysByDimension"] for key in axis["partitionKeys"]}
 
 
 @pytest.mark.slow
-def test_a_model_dropped_into_the_folder_reaches_the_warehouse_by_itself(world, dagster, record_property):
+def test_a_model_dropped_into_the_folder_reaches_the_warehouse_by_itself(world, served, record_property):
     home, _ = world
-    ask, log = dagster
-    until(lambda: "neox-2m" in model_keys(ask), log)
-    assert rows(home) == 0 and "newcomer" not in model_keys(ask)
+    served.until(lambda: "neox-2m" in model_keys(served), SECONDS)
+    assert rows(home) == 0 and "newcomer" not in model_keys(served)
     shutil.copytree(data_root() / "models" / "llama-3m", home / "models" / "newcomer")
-    found, seconds = until(lambda: rows(home), log)
-    record_property("seconds_from_new_model_to_rows", round(seconds))
-    print(f"new model to rows: {seconds:.0f} s")
+    started = time.monotonic()
+    found = served.until(lambda: rows(home), SECONDS)
+    record_property("seconds_from_new_model_to_rows", round(time.monotonic() - started))
+    print(f"new model to rows: {time.monotonic() - started:.0f} s")
     assert found >= 3, "unsteered, prompted and steered"
-    assert "newcomer" in model_keys(ask), "the web interface has the new keys"
-    caused = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in runs(ask)]
+    assert "newcomer" in model_keys(served), "the web interface has the new keys"
+    caused = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in runs(served)]
     chains = {tags["asteer/chain"] for tags in caused}
     assert len(chains) == 1 and {tags["asteer/model"] for tags in caused} == {"newcomer"}, "finished models are left alone"
     steps = [tags["asteer/step"] for tags in caused]
     assert sorted(steps) == sorted(set(steps)), "each step ran once"
     shutil.rmtree(home / "models" / "newcomer")
-    until(lambda: "newcomer" not in model_keys(ask), log)
+    served.until(lambda: "newcomer" not in model_keys(served), SECONDS)
     assert rows(home) == found, "what is removed is retired, not deleted"
