@@ -50,6 +50,8 @@ def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
     try:
         with duckdb.connect(str(file)) as connection:
             connection.execute("SET enable_progress_bar = false")
+            # In the order of the files, each of 20,000 small files has blocks of its own in memory: 7 GiB in place of 300 MiB.
+            connection.execute("SET preserve_insertion_order = false")
             # One transaction: hundreds of comments, each with a flush of its own, took most of the time.
             connection.begin()
             connection.execute("CREATE SCHEMA stored")
