@@ -11,9 +11,10 @@ mkdir -p "$work/outside"
 PIP_CONSTRAINT=$root/requirements.lock "$python" -m build --outdir "$work/dist" "$root"
 wheel=$(echo "$work"/dist/*.whl)
 sdist=$(echo "$work"/dist/*.tar.gz)
+listing=$("$python" -m zipfile -l "$wheel")
 for needed in models/llama-3m/model.safetensors models/neox-2m/model.safetensors concepts/toxicity/pairs.jsonl presets/quick.yaml \
     recipes/beavertails.yaml queries/1_beats_prompting.sql schemas/study.json saes/README.md dagster.yaml; do
-    "$python" -m zipfile -l "$wheel" | grep -qF "asteer_core/_data/$needed " || { echo "the wheel lacks $needed"; exit 1; }
+    grep -qF "asteer_core/_data/$needed " <<<"$listing" || { echo "the wheel lacks $needed"; exit 1; }
 done
 du -h "$wheel" "$sdist"
 

@@ -27,8 +27,8 @@ CORRELATIONS = "SELECT * FROM metric_auroc_correlation WHERE study = $1 AND dete
 BEATS = "SELECT * FROM beats_prompting WHERE study = $1 AND detector = $2 AND concept = 'pooled'"
 
 
-def show_results(console: Console, study: Study, home: Path, rows: int, command: str = "asteer ui") -> None:
-    """Print the tables of one study; `rows` configurations per concept, 0 = all.
+def show_results(console: Console, study: Study, home: Path, rows: int, command: str) -> None:
+    """Print the tables of one study; `rows` configurations per concept, 0 = all; `command` shows its graph.
 
     Raises:
         StoreError: there is no warehouse.
@@ -50,7 +50,7 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
     if report.is_file():
         console.print(f"Report:    {report}  (open it in a browser)", markup=False, highlight=False, soft_wrap=True)
     console.print('Query it:  asteer sql -c "FROM leaderboard LIMIT 5"', markup=False, highlight=False)
-    console.print(f"See the graph of {study.name}: {command} {study.name}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"See the graph of {study.name}: {command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_concept(console: Console, concept: str, found: list[dict[str, Any]], rows: int, detector: str) -> None:

@@ -54,7 +54,7 @@ def run(
     finally:
         close_workspaces()
     console.print(f"Finished in {time.monotonic() - started:.0f} s.", highlight=False)
-    show_results(Console() if sys.stdout.isatty() else Console(width=120), study, root, rows, command=_with_home("asteer ui", home))
+    show_results(Console() if sys.stdout.isatty() else Console(width=120), study, root, rows, command=_with_home(f"asteer ui {name}", home))
 
 
 def demo(home: Home = None) -> None:

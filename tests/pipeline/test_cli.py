@@ -146,8 +146,8 @@ def test_results_show_configurations_baselines_correlations_and_where_to_look(mo
     }
     monkeypatch.setattr(results, "query", lambda sql, path, parameters: frames[sql])
     study = SimpleNamespace(name="mini", detectors=SimpleNamespace(headline="embedding"))
-    results.show_results(Console(width=80), study, home, rows=1)
+    results.show_results(Console(width=80), study, home, rows=1, command="asteer ui my-study.yaml")
     shown = capsys.readouterr().out
     assert "m:caa:L02:s0.60 " in shown and ".71 [.60 .80]*" in shown and "+.05 [-.01 +.11]" in shown and "length 1 of 2" in shown
     assert "s0.90" not in shown and "1 more in the warehouse" in shown and "m:prompted:blunt" in shown
-    assert "+.42 [+.10 +.70]" in shown and str(home / "warehouse.duckdb") in shown and "asteer ui mini" in shown
+    assert "+.42 [+.10 +.70]" in shown and str(home / "warehouse.duckdb") in shown and "asteer ui my-study.yaml" in shown
