@@ -36,6 +36,8 @@ NOT_RUN = {
     "README.md": {
         "make demo": "sets up an environment of its own; .ci/package.sh runs the demo",
         "make ui": SERVER,
+        "asteer preview toxicity --model llama-3m --n 4": MINUTES,
+        "asteer models add qwen3-06b Qwen/Qwen3-0.6B --revision <commit> --scorer llama-3m": "the commit is the reader's choice",
         "asteer score responses.jsonl --concept toxicity --reference baseline.jsonl": "names files of the reader",
     },
     "docs/tutorial.md": {"asteer ui quick": SERVER},
