@@ -16,6 +16,10 @@ from asteer_core.types import SteeringVector
 Pairs = tuple[np.ndarray, np.ndarray]
 
 
+UNIT_TOLERANCE = 1e-3
+"""How far the norm of a direction may be from 1; float32 rounding is far below."""
+
+
 def fit_vector(
     concept: str,
     model: str,
@@ -59,6 +63,7 @@ def fit_vector(
             given = replace(given, tuning=(held[0][:half], held[1][:half]))
             held = held[0][half:], held[1][half:], held[2]
         fit = chosen.fit(positive, negative, rng, given)
+        _check_direction(fit.direction)
     except AsteerError as error:
         raise type(error)(f"{where}: {error}") from error
     if held is not None and len(held[0]) and held[0].shape[1] != positive.shape[1]:
@@ -84,6 +89,17 @@ def fit_vector(
         extras={name: array.astype(np.float32) for name, array in fit.extras.items()},
         metadata=facts,
     )
+
+
+def _check_direction(direction: np.ndarray) -> None:
+    """Refuse what cannot steer before anybody generates with it; methods are everybody's to write.
+
+    Raises:
+        DataError: a number is not finite, or the norm is not 1.
+    """
+    norm = float(np.linalg.norm(direction.astype(np.float64)))
+    if not abs(norm - 1) < UNIT_TOLERANCE:
+        raise DataError(f"the fit returned a direction of norm {norm:.3g}; expected finite numbers of norm 1, as `unit` makes them")
 
 
 def tuning_half(pairs: int) -> int:

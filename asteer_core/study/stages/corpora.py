@@ -243,6 +243,11 @@ def _corpus(ws: Workspace, configuration: Configuration, rows: pl.DataFrame, int
             f"{configuration.key}: the gate opened for none of {rows.height} prompts, so the corpus is that of the unsteered model; "
             f"look at gate_precision and gate_recall of the vector, and set another condition_layer or other concepts under `against`"
         )
+    if intervention.edits and rows["n_tokens"].sum() and not rows["steered_tokens"].sum():
+        raise ModelError(
+            f"{configuration.key}: none of {rows['n_tokens'].sum()} generated tokens was steered, so the corpus is that of the unsteered "
+            f"model; give a strength that moves the model"
+        )
     frame = rows.select(
         n=pl.len(),
         n_tokens=pl.col("n_tokens").sum(),

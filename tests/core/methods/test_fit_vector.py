@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from asteer_core.errors import ConfigError, DataError
 from asteer_core.methods import METHODS, fit_vector
+from asteer_core.methods._base import Fit
 
 
 def pairs(seed, n=80, d=16, push=1.0):
@@ -105,3 +106,10 @@ def test_choices_are_made_on_one_half_of_the_held_out_pairs_and_evidence_comes_f
 def test_a_method_without_what_it_needs_says_so(method, need):
     with pytest.raises(DataError, match=f"method '{method}' needs '{need}'"):
         fit(method)
+
+
+@pytest.mark.parametrize(("direction", "norm"), [(np.zeros(16), "0"), (np.full(16, np.nan), "nan"), (np.full(16, 2.0), "8")])
+def test_a_method_whose_fit_is_no_direction_is_refused_with_where_it_happened(monkeypatch, direction, norm):
+    monkeypatch.setattr(type(METHODS.get("caa")), "fit", lambda *_: Fit(direction))
+    with pytest.raises(DataError, match=f"concept 'evasion', model 'tiny', method 'caa', block 1: .*norm {norm};"):
+        fit()

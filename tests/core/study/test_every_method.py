@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from asteer_core.methods import METHODS, load_vectors
 from asteer_core.study import PartialFailure, Workspace, parse_study, stages
+from asteer_core.study.stages import corpora
 from asteer_core.study.stages.vectors import vector_path
 
 OPTIONS = {"iti": {"top_k": 3}, "learned": {"epochs": 2, "batch_size": 8}, "sae": {"sae": "", "top_k": 4}}
@@ -104,6 +105,28 @@ def test_a_gate_that_opens_for_no_prompt_is_an_error_not_a_corpus(finished, monk
             list(stages.steered_corpora(ws, [("toxicity", key)]))
     finally:
         ws.store.path("responses", "toxicity", key).write_bytes(before)
+
+
+def test_a_corpus_of_which_no_token_was_steered_is_an_error_and_the_others_are_made(finished, monkeypatch):
+    ws, _, _ = finished
+    idle, other = "neox-2m:caa:L01:s0.50", "neox-2m:pca:L01:s0.50"
+    kept = {key: ws.store.path("responses", "toxicity", key).read_bytes() for key in (idle, other)}
+    (unlucky,) = ws.store.read("responses", "toxicity", idle)["configuration_id"].unique()
+    answer = corpora._answer
+
+    def half_asleep(*given):
+        return [replace(row, steered_tokens=0) if row.row_id.startswith(f"{unlucky}/") else row for row in answer(*given)]
+
+    monkeypatch.setattr(corpora, "_answer", half_asleep)
+    for key in kept:
+        ws.store.path("responses", "toxicity", key).unlink()
+    try:
+        with pytest.raises(PartialFailure, match=r"caa.*none of \d+ generated tokens was steered"):
+            list(stages.steered_corpora(ws, [("toxicity", idle), ("toxicity", other)]))
+        assert [ws.store.path("responses", "toxicity", key).exists() for key in (idle, other)] == [False, True]
+    finally:
+        for key, content in kept.items():
+            ws.store.path("responses", "toxicity", key).write_bytes(content)
 
 
 def test_the_learned_vector_lowers_the_loss_it_was_trained_on(finished):
