@@ -62,12 +62,18 @@ class PackedSteering:
     def __enter__(self) -> Self:
         self._model.check_blocks(block for block, _ in self._tables)
         module = self._model.module
-        self._handles = [module.register_forward_pre_hook(self._locate, with_kwargs=True), module.register_forward_hook(self._count)]
+        # Before any hook: to find the blocks, the model is run.
         outputs: list[Place] = [(block, "block_output") for block in range(self._model.n_blocks)] if self._guarded else []
-        for place in dict.fromkeys((*outputs, *self._tables)):
-            self._handles.append(attach(self._model, *place, self._rewrite(place)))
-        for tables in self._tables.values():
-            tables.to(self._model.device)
+        try:
+            self._handles = [module.register_forward_pre_hook(self._locate, with_kwargs=True), module.register_forward_hook(self._count)]
+            for place in dict.fromkeys((*outputs, *self._tables)):
+                self._handles.append(attach(self._model, *place, self._rewrite(place)))
+            for tables in self._tables.values():
+                tables.to(self._model.device)
+        except BaseException:
+            # Whoever fails to enter a `with` statement is not asked to leave it.
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -67,8 +67,13 @@ class Steering:
 
     def __enter__(self) -> Self:
         self._model.check_blocks(block for block, _ in self._tables)
-        for place in self._tables:
-            self._handles.append(attach(self._model, *place, self._rewrite(place)))
+        try:
+            for place in self._tables:
+                self._handles.append(attach(self._model, *place, self._rewrite(place)))
+        except BaseException:
+            # Whoever fails to enter a `with` statement is not asked to leave it.
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

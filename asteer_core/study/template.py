@@ -29,6 +29,7 @@ _NOTES = {
     "sampling": "How tokens are drawn.",
     "size": "Prompts per corpus, and samples per prompt.",
     "selection": "How `auto` layers and KL targets are searched, and which vectors are flagged as weak.",
+    "judge": "How the judge's decisions become probabilities: platt or isotonic.",
     "metrics": "m: texts per subsample of the diversity metrics; tau: how fast coherence falls with fluency.",
     "detectors": "Kinds (the first is the headline), training seeds, bootstrap resamples.",
     "seed": "Of everything that is drawn.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from dataclasses import replace
 
@@ -158,6 +159,33 @@ def test_hooks_and_threads_are_gone_after_an_exception(make_model, culprit):
     assert hooks_on(model) == before
     assert threading.active_count() == threads
     assert model.config._attn_implementation == attention
+
+
+def test_a_model_whose_blocks_nobody_has_looked_for_is_run_all_the_same(make_model):
+    model = make_model("llama")
+    expected = generate(model, requests(["off"]), {"off": Intervention()}, SAMPLINGS["plain"], engine="continuous")
+    model.__dict__.pop("blocks", None)
+    assert_same(generate(model, requests(["off"]), {"off": Intervention()}, SAMPLINGS["plain"], engine="continuous"), expected)
+
+
+@pytest.mark.parametrize("engine", ["padded", "continuous"])
+def test_hooks_are_gone_when_a_place_cannot_be_steered(make_model, monkeypatch, engine):
+    model = make_model("llama")
+    before = hooks_on(model)
+    for module in ("packed", "steering"):
+        real = importlib.import_module(f"asteer_core.model.{module}").attach
+
+        def second_fails(model, block, site, rewrite, real=real):
+            if block > 0:
+                raise ModelError("no such place")
+            return real(model, block, site, rewrite)
+
+        monkeypatch.setattr(f"asteer_core.model.{module}.attach", second_fails)
+    vector = np.ones(model.d_model, dtype=np.float32)
+    table = {"both": Intervention((Add(0, vector), Add(1, vector)))}
+    with pytest.raises(ModelError, match="no such place"):
+        generate(model, requests(["both"]), table, SAMPLINGS["plain"], engine=engine)
+    assert hooks_on(model) == before
 
 
 def test_an_engine_has_a_known_name_and_auto_is_padded(make_model):
