@@ -129,7 +129,7 @@ def test_a_chain_goes_on_when_its_step_has_ended_and_closes_when_nothing_is_left
     assert asked(going) == [("neox-2m", ["measurements", "steered_corpora"])], "one of two runs failed: the rest goes on"
     put(instance, "study_5_corpora", DONE)
     world.missing.remove("steered_corpora")
-    assert asked(tick(world, "next_steps", instance, going.cursor))[0][1][0] == "leaderboard"
+    assert "leaderboard" in asked(tick(world, "next_steps", instance, going.cursor))[0][1]
     world.missing.clear()
     closed = tick(world, "next_steps", instance, going.cursor)
     assert asked(closed) == [] and list(json.loads(closed.cursor)) == ["arrival-m"]
