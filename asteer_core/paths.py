@@ -40,5 +40,15 @@ def concept_roots(home: Path, data: Path) -> tuple[Path, Path]:
 
 
 def home() -> Path:
-    """Return the folder for outputs as an absolute path: `ASTEER_HOME`, by default `.asteer` in the current folder."""
-    return Path(os.environ.get("ASTEER_HOME") or ".asteer").expanduser().resolve()
+    """Return the folder for outputs as an absolute path: `ASTEER_HOME`, by default `.asteer` in the current folder.
+
+    Raises:
+        ConfigError: it is a URL.
+    """
+    chosen = os.environ.get("ASTEER_HOME") or ".asteer"
+    if "://" in chosen:
+        raise ConfigError(
+            f"ASTEER_HOME={chosen!r} must be a folder of this machine: caches, the warehouse and Dagster's own files lie there; "
+            "to keep the studies' results in an object store, set ASTEER_STORE to this URL"
+        )
+    return Path(chosen).expanduser().resolve()

@@ -9,6 +9,9 @@ import polars as pl
 from asteer_core.analysis.prediction import FEATURES, fit_auroc
 from asteer_core.choosing.objectives import Metrics, Objective
 from asteer_core.errors import ConfigError
+from asteer_core.warehouse import stores_of
+from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.store import Store
 
 
 def predicted_objective(home: Path, concept: str) -> Objective:
@@ -17,8 +20,9 @@ def predicted_objective(home: Path, concept: str) -> Objective:
     Raises:
         ConfigError: no finished study has steered configurations of another concept.
     """
-    files = sorted((home / "studies").glob("*/leaderboard/all.parquet"))
-    boards = [board for file in files if (board := _headline(pl.read_parquet(file), concept)).height]
+    stored = [Store(root) for root in stores_of(home).values()]
+    boards = [_headline(store.read("leaderboard"), concept) for store in stored if is_present(store.path("leaderboard"))]
+    boards = [board for board in boards if board.height]
     if not boards:
         raise ConfigError(
             f"objective 'predicted' learns from finished studies of other concepts than {concept!r}, and {home} holds none; run one "

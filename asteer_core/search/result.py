@@ -12,6 +12,7 @@ from asteer_core.choosing.objectives import PREDICTED, WITH_COHERENCE
 from asteer_core.errors import ConfigError
 from asteer_core.search.trials import Trials
 from asteer_core.study import Workspace
+from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 SAMPLERS = ("grid", "tpe")
@@ -89,4 +90,4 @@ class Search:
 
 def trial_store(ws: Workspace) -> Store:
     """Return where the trials over a study live: a study of its own beside it, so that its partial corpora never pass for full ones."""
-    return Store(ws.home / "studies" / f"{ws.study.name}.search")
+    return Store(studies(ws.home) / f"{ws.study.name}.search")

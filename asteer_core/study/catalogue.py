@@ -1,5 +1,6 @@
 """What a study is, as rows: its definition, concepts and models with their fingerprints; written when the warehouse is published."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,7 @@ from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 from asteer_core.versions import asteer_version, library_versions
 from asteer_core.warehouse import table
+from asteer_core.warehouse.places import stamps
 
 
 def write_catalogue(ws: Workspace) -> None:
@@ -59,8 +61,7 @@ def _models(ws: Workspace) -> list[dict[str, Any]]:
 
 def _with_results(ws: Workspace) -> list[str]:
     """Return the models of which results are stored, sorted; the study may name them no longer."""
-    files = (ws.store.root / "responses").glob("concept=*/*.parquet")
-    return sorted({file.stem.split("~")[0] for file in files})
+    return sorted({Path(file).stem.split("~")[0] for file in stamps(ws.store.root / "responses")})
 
 
 def _gone(ws: Workspace, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from asteer_core.model.available import available_models
 from asteer_core.paths import data_root
 from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
+from asteer_core.warehouse.places import read_frame, stamps, studies
 from asteer_core.warehouse.store import Store
 
 FLOPS_PER_CORE = 1.5e10
@@ -73,12 +74,12 @@ def _count(layers: object) -> int:
 
 def _earlier_rate(home: Path, name: str) -> float | None:
     """Return seconds per response over all stages of runs that made corpora; None where there are none."""
-    folder = Store(home / "studies" / name).root / "runs"
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+    folder = Store(studies(home) / name).root / "runs"
+    files = [folder / file for file in stamps(folder)]
     if not files:
         return None
     try:
-        runs = pl.concat([pl.read_parquet(file) for file in files], how="diagonal_relaxed")
+        runs = pl.concat([read_frame(file) for file in files], how="diagonal_relaxed")
     except (pl.exceptions.PolarsError, OSError):
         return None
     made = runs.filter(pl.col("stage").is_in(GENERATION) & (pl.col("reused") < pl.col("partitions")) & pl.col("complete"))

@@ -21,7 +21,9 @@ from asteer_core.methods.fitting import finite_pairs, separation
 from asteer_core.model.available import available_models
 from asteer_core.types import Add, SteeringVector, check_name
 from asteer_core.vector_files import describe, load_vectors, read_directions, save_vectors, write_control_vector
-from asteer_core.warehouse.store import replace_file
+from asteer_core.warehouse import stores_of
+from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.store import Store
 
 IMPORTED = "imported"
 SCALE_PROMPTS = 64
@@ -213,9 +215,10 @@ def _place(home: Path, name: str, replace: bool) -> Path:
 
 def _files(home: Path) -> list[tuple[str, Path]]:
     named = [(path.stem, path) for path in sorted(shelf(home).glob("*.safetensors"))]
-    for path in sorted(home.glob("studies/*/artifacts/vectors/concept=*/*.safetensors")):
-        study, concept = path.parents[3].name, path.parent.name.removeprefix("concept=")
-        named.append((f"{study}/{concept}/{path.stem.replace('~', ':')}", path))
+    for study, root in stores_of(home).items():
+        for path in sorted((root / "artifacts" / "vectors").glob("concept=*/*.safetensors")):
+            name = f"{study}/{path.parent.name.removeprefix('concept=')}/{path.stem.replace('~', ':')}"
+            named.append((name, Store(root).local(path, home)))
     return named
 
 

@@ -12,6 +12,7 @@ from asteer_core.study.state import is_current, partitioned_stages
 from asteer_core.study.study import Study
 from asteer_core.study.workspace import Workspace
 from asteer_core.warehouse import warehouse_path
+from asteer_core.warehouse.places import is_present
 
 Partition = tuple[str, str | None]
 
@@ -48,7 +49,7 @@ def status(study: Study, home: Path) -> list[StageStatus]:
         "warehouse": warehouse_path(home), "report": report_path(home, study.name),
     }  # fmt: skip
     for stage, path in stored.items():
-        there, current = path.is_file(), is_current(ws, stage)
+        there, current = is_present(path), is_current(ws, stage)
         found.append(StageStatus(stage, 1, int(current), int(there and not current), int(not there)))
     return found
 

@@ -124,4 +124,4 @@ def aids_of(ws: Workspace, configuration: Configuration, choice: KindChoice, see
 
 def checkpoints_of(ws: Workspace) -> Path:
     """Return where fits that take long leave what they need to go on after a kill."""
-    return ws.store.root / "checkpoints"
+    return ws.store.scratch(ws.home) / "checkpoints"

@@ -23,6 +23,7 @@ from asteer_core.study.plan import Plan, plan
 from asteer_core.study.recipes import check_methods
 from asteer_core.study.study import Study
 from asteer_core.types import fingerprint
+from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Workspace:
         self.data_root = data_root or paths.data_root()
         self.progress = progress
         self.run_id = uuid.uuid4().hex[:12]
-        self.store = Store(self.home / "studies" / study.name)
+        self.store = Store(studies(self.home) / study.name)
         self._concepts: dict[str, Concept] = {}
         self._models: dict[str, LanguageModel] = {}
         self._fingerprints: dict[str, str] = {}

@@ -16,6 +16,7 @@ from asteer_core.study.stages.detectors import quality_of_texts
 from asteer_core.training_set.pool import PER_RESPONSE, STAGE, Pool, pool_of
 from asteer_core.training_set.recipes import RECIPES, Recipe, chosen
 from asteer_core.types import Configuration, fingerprint, row_stream
+from asteer_core.warehouse.places import is_present
 
 VERSION = 1
 CORPUS = ("success", "coherence", "diversity", "hm")
@@ -61,7 +62,7 @@ def read_training_set(ws: Workspace, concept: str, model: str) -> TrainingSet:
         StoreError: there is none; says what to run.
     """
     store = trial_store(ws)
-    if not store.path("training_set", concept, model).is_file():
+    if not is_present(store.path("training_set", concept, model)):
         raise StoreError(
             f"{store.root}: no training set for {concept!r} and {model!r}; make one with: asteer optimise {concept} --model {model} "
             f"--budget 20% --study {ws.study.name}"

@@ -19,6 +19,7 @@ from asteer_core.study import Workspace
 from asteer_core.training_set.card import UNKNOWN, data_card
 from asteer_core.training_set.composing import TrainingSet
 from asteer_core.training_set.formats import FORMATS
+from asteer_core.warehouse.places import is_present
 
 
 def export(
@@ -73,7 +74,7 @@ def provenance(ws: Workspace, made: TrainingSet) -> dict[str, Any]:
         "scorer": ws.scorer_of(made.model),
         "study": ws.study.model_dump(mode="json"),
         "configurations": used.to_dicts(),
-        "trials": store.read("trials", *cell).to_dicts() if store.path("trials", *cell).is_file() else [],
+        "trials": store.read("trials", *cell).to_dicts() if is_present(store.path("trials", *cell)) else [],
         "content_keys": {table: store.content_key(table, *cell) for table in ("trials", "training_set", "training_set_steps")},
         "recipes": made.steps.to_dicts(),
         "dropped": made.dropped,

@@ -7,7 +7,8 @@ from pathlib import Path
 from asteer_core.errors import StoreError
 from asteer_core.search import trial_store
 from asteer_core.study import Study, Workspace
-from asteer_core.warehouse.store import Store, replace_file
+from asteer_core.warehouse.places import is_present, replace_file, studies
+from asteer_core.warehouse.store import Store
 
 KIND = "studies"
 
@@ -24,8 +25,8 @@ def remembered_study(home: Path, name: str, concept: str, model: str) -> Study:
     Raises:
         StoreError: no training set was made under that study's name; says how to make one.
     """
-    path = Store(home / "studies" / f"{name}.search").artifact(KIND, concept, model, ".json")
-    if not path.is_file():
+    path = Store(studies(home) / f"{name}.search").artifact(KIND, concept, model, ".json")
+    if not is_present(path):
         raise StoreError(
             f"{home}: no training set for {concept!r} and {model!r} from study {name!r}; make one with: "
             f"asteer optimise {concept} --model {model}{'' if name == 'optimise' else f' --study {name}'}"

@@ -15,8 +15,8 @@ import polars as pl
 from asteer_core.detectors import AUDITS
 from asteer_core.errors import StoreError
 from asteer_core.types import check_name
+from asteer_core.warehouse.places import has_parquet, is_remote, reach_stores, read_frame, replace_file, stamps
 from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, table, tables
-from asteer_core.warehouse.store import replace_file
 
 # A later file uses what an earlier one created.
 SCRIPTS = (
@@ -32,7 +32,7 @@ def publish(stores: Mapping[str, Path], path: Path) -> dict[str, int]:
     """Build the warehouse of `stores` (study -> root of its store) at `path`; return the rows of every copied table.
 
     The file is built under another name and renamed, so readers keep the old one and open the new one, never a part. Views
-    hold absolute paths: rows of new partitions appear at once, and after moving a store one publishes again.
+    hold absolute paths or URLs: rows of new partitions appear at once, and after moving a store one publishes again.
 
     Raises:
         StoreError: a parquet file is truncated or of another layout (named, with what to do), or the folder cannot be written.
@@ -40,7 +40,7 @@ def publish(stores: Mapping[str, Path], path: Path) -> dict[str, int]:
     """
     for study in stores:
         check_name("study", study)
-    roots = {study: Path(root).resolve() for study, root in stores.items()}
+    roots = {study: root if is_remote(root) else Path(root).resolve() for study, root in stores.items()}
     rows: dict[str, int] = {}
     replace_file(Path(path), lambda temporary: rows.update(_build(roots, temporary)))
     return rows
@@ -52,6 +52,7 @@ def _build(roots: Mapping[str, Path], file: Path) -> dict[str, int]:
             connection.execute("SET enable_progress_bar = false")
             # In the order of the files, each of 20,000 small files has blocks of its own in memory: 7 GiB in place of 300 MiB.
             connection.execute("SET preserve_insertion_order = false")
+            reach_stores(connection, map(str, roots.values()))
             # One transaction: hundreds of comments, each with a flush of its own, took most of the time.
             connection.begin()
             connection.execute("CREATE SCHEMA stored")
@@ -97,11 +98,11 @@ def _add(connection: duckdb.DuckDBPyConnection, roots: Mapping[str, Path], name:
 def _sources(connection: duckdb.DuckDBPyConnection, root: Path, table: str) -> list[str]:
     """Return the FROM clauses that cover the files of one table in one store."""
     found = []
-    if any((root / table).glob("concept=*/*.parquet")):
+    if has_parquet(root / table, "concept=*/*.parquet"):
         files = quote(f"{_literal_glob(root / table)}/concept=*/*.parquet")
         options = "hive_partitioning = true, hive_types = {'concept': VARCHAR}"
         found.append(f"read_parquet({files}, union_by_name = {_differ(connection, files)}, {options})")
-    if any((root / table).glob("*.parquet")):
+    if has_parquet(root / table, "*.parquet"):
         files = quote(f"{_literal_glob(root / table)}/*.parquet")
         found.append(f"read_parquet({files}, union_by_name = {_differ(connection, files)}, hive_partitioning = false)")
     return found
@@ -154,7 +155,7 @@ def _write_gates(connection: duckdb.DuckDBPyConnection) -> None:
 def _partitions(roots: Mapping[str, Path]) -> str:
     """Return the SELECT over the footers of all stored files; nothing is read before somebody asks."""
     names = [table.name for table in tables().values() if table.role not in ("view", "about")]
-    found = [(study, name, root / name) for study, root in roots.items() for name in names if any((root / name).rglob("*.parquet"))]
+    found = [(study, name, root / name) for study, root in roots.items() for name in names if has_parquet(root / name)]
     columns = {column.name: SQL_TYPES[column.kind] for column in table("partitions").columns}
     if not found:
         return _empty(table("partitions"))
@@ -198,9 +199,9 @@ def _comment(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> 
 def _broken(roots: Mapping[str, Path], table: Table, error: duckdb.Error) -> StoreError:
     """Return the error that names the first unreadable file of a table, or the table where every file can be read."""
     for root in roots.values():
-        for file in sorted((root / table.name).rglob("*.parquet")):
+        for file in [root / table.name / name for name in stamps(root / table.name)]:
             try:
-                pl.read_parquet(file, hive_partitioning=False, glob=False)
+                read_frame(file)
             except (pl.exceptions.PolarsError, OSError):
                 return StoreError(f"{file}: not a complete parquet file; delete it and run the study again, the rest is kept")
     wanted = ", ".join(f"{column.name} {SQL_TYPES[column.kind]}" for column in table.columns)
@@ -209,7 +210,8 @@ def _broken(roots: Mapping[str, Path], table: Table, error: duckdb.Error) -> Sto
 
 def _literal_glob(path: Path) -> str:
     """Return a pattern that matches `path` alone, whatever its folders are called."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path.as_posix())
+    name = str(path) if is_remote(path) else path.as_posix()
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
 def _qualified(name: str) -> str:

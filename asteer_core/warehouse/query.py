@@ -14,6 +14,7 @@ import polars as pl
 
 from asteer_core import paths
 from asteer_core.errors import ConfigError, StoreError
+from asteer_core.warehouse.places import reach_stores
 from asteer_core.warehouse.schemas import SCHEMA_VERSION
 
 QUIET = "SET enable_progress_bar = false"
@@ -40,12 +41,16 @@ def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> 
     """
     file = path or warehouse_path()
     if not file.is_file():
-        raise StoreError(f"{file}: no warehouse there yet; run a study (`asteer study run`), or materialise the asset `warehouse`")
+        raise StoreError(
+            f"{file}: no warehouse there yet; run a study (`asteer study run`), materialise the asset `warehouse`, or publish "
+            "what is stored already with `asteer warehouse upgrade`"
+        )
     connection = open_read_only(file, attempts, wait)
     try:
         found = schema_version(connection)
         if found is not None and found != SCHEMA_VERSION:
             raise StoreError(_other_version(file, found))
+        reach_stores(connection, stores_named(connection))
     except BaseException:
         connection.close()
         raise
@@ -59,6 +64,14 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     except duckdb.Error:
         return 0
     return max(versions, default=None)
+
+
+def stores_named(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the places of the parquet files behind the views of an open warehouse."""
+    try:
+        return [str(row[0]) for row in connection.execute("SELECT DISTINCT store FROM about").fetchall()]
+    except duckdb.Error:
+        return []
 
 
 def _other_version(file: Path, found: int) -> str:

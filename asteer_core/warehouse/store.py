@@ -1,14 +1,11 @@
-"""The truth on disk: one parquet file per table and partition, written to a temporary name and renamed.
+"""The truth on disk or in a bucket: one parquet file per table and partition, each replaced in one step.
 
-Belongs here: paths, atomic writes, content keys. Does not: schemas, SQL (see the neighbours), or what the rows mean.
+Belongs here: paths and content keys. Does not: how a folder differs from a bucket (`places.py`), schemas, SQL, or what the rows mean.
 A file carries the hash of everything it was computed from (`content_key`); a stage reuses a file exactly when the hash is
 still the same, so a rerun after a kill finds what was finished, and a changed input never passes for a current result.
 """
 
-import contextlib
-import os
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +13,7 @@ import polars as pl
 from asteer_core.errors import StoreError
 from asteer_core.versions import asteer_version
 from asteer_core.warehouse.leases import Leases
+from asteer_core.warehouse.places import is_present, is_remote, local_copy, place, read_frame, read_metadata, replace_file
 
 UNPARTITIONED = "all"
 _CONTENT_KEY = "asteer.content_key"
@@ -25,8 +23,8 @@ _VERSION = "asteer.version"
 class Store:
     """Parquet tables of one study under `root`: `<table>/concept=<concept>/<key>.parquet`, or `<table>/<key or all>.parquet`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | str) -> None:
+        self.root = place(root)
 
     def path(self, table: str, concept: str | None = None, key: str | None = None) -> Path:
         """Return where a partition lives; ':' in keys becomes '~', which every file system takes."""
@@ -36,6 +34,14 @@ class Store:
     def artifact(self, kind: str, concept: str, key: str, suffix: str) -> Path:
         """Return the path of a file that is not a table, such as a steering vector."""
         return self.root / "artifacts" / kind / f"concept={concept}" / f"{key.replace(':', '~')}{suffix}"
+
+    def local(self, path: Path, home: Path) -> Path:
+        """Return a file of this machine with the content of an artifact: itself, or a copy in the cache of `home`."""
+        return local_copy(path, home / "cache" / "store")
+
+    def scratch(self, home: Path) -> Path:
+        """Return a folder of this machine for what is worth nothing to another: the store itself unless that is remote."""
+        return home / "scratch" / self.root.name if is_remote(self.root) else self.root
 
     def leases(self) -> Leases:
         """Return the leases of a new owner on this study's partitions; use it as a context."""
@@ -55,10 +61,8 @@ class Store:
     def content_key(self, table: str, concept: str | None = None, key: str | None = None) -> str | None:
         """Return the hash of what a stored partition was computed from; None where it is missing or unreadable."""
         path = self.path(table, concept, key)
-        if not path.is_file():
-            return None
         try:
-            return pl.read_parquet_metadata(path).get(_CONTENT_KEY)
+            return read_metadata(path).get(_CONTENT_KEY)
         except (pl.exceptions.PolarsError, OSError):
             return None
 
@@ -69,38 +73,15 @@ class Store:
             StoreError: it is missing or truncated; the message names the file and what to run.
         """
         path = self.path(table, concept, key)
-        if not path.is_file():
-            raise StoreError(f"{path}: not there yet; materialise {table} for {concept or 'the study'}{f', {key}' if key else ''} first")
         try:
-            return pl.read_parquet(path, hive_partitioning=False, glob=False)
+            return read_frame(path)
+        except FileNotFoundError:
+            what = f"{table} for {concept or 'the study'}{f', {key}' if key else ''}"
+            raise StoreError(f"{path}: not there yet; materialise {what} first") from None
         except (pl.exceptions.PolarsError, OSError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); delete the file and run the study again, the rest is kept") from None
 
     def read_many(self, table: str, partitions: Iterable[tuple[str, str]]) -> pl.DataFrame:
         """Return the named (concept, key) partitions as one frame; those not there yet are left out."""
-        frames = [self.read(table, concept, key) for concept, key in partitions if self.path(table, concept, key).is_file()]
+        frames = [self.read(table, concept, key) for concept, key in partitions if is_present(self.path(table, concept, key))]
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, make it durable, and rename it over `path`.
-
-    Raises:
-        StoreError: the folder cannot be written or the disk is full; `path` is as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        # Without the flush a power cut can leave the new name on an empty file.
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
-        ) from error
-    finally:
-        # Where the folder cannot be written, nor can the file be removed; the error above is what counts.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asteer_core.errors import StoreError
+from asteer_core.warehouse.places import folders, studies
 from asteer_core.warehouse.publish import publish
 from asteer_core.warehouse.query import open_read_only, schema_version, warehouse_path
 from asteer_core.warehouse.schemas import SCHEMA_VERSION
@@ -24,9 +25,8 @@ class Upgrade:
 
 
 def stores_of(home: Path) -> dict[str, Path]:
-    """Return study -> store of every study in a home, sorted by name."""
-    folder = home / "studies"
-    return {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    """Return study -> store of every study of a home, or of `ASTEER_STORE` where that is set, sorted by name."""
+    return {folder.name: folder for folder in folders(studies(home))}
 
 
 def upgrade(home: Path) -> Upgrade:
@@ -37,7 +37,7 @@ def upgrade(home: Path) -> Upgrade:
     """
     path, stores = warehouse_path(home), stores_of(home)
     if not stores:
-        raise StoreError(f"{home / 'studies'}: no study there; run one (`asteer study run`), or name its home with --home")
+        raise StoreError(f"{studies(home)}: no study there; run one (`asteer study run`), or name its home with --home")
     found = _found(path)
     if found is not None and found > SCHEMA_VERSION:
         raise StoreError(f"{path}: schema version {found}, made by a newer Asteer; this one writes {SCHEMA_VERSION}. Update Asteer instead")

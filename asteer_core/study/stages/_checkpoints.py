@@ -7,7 +7,6 @@ rows that are found complete a corpus as if nothing had happened; rows of anothe
 partition's lease keeps others away from its folder.
 """
 
-import shutil
 import time
 import uuid
 from collections import defaultdict
@@ -19,9 +18,9 @@ from typing import Any, Self
 
 import polars as pl
 
-from asteer_core.errors import StoreError
 from asteer_core.model.rows import GeneratedRow
 from asteer_core.study.stages._run import Partition
+from asteer_core.warehouse.places import read_frame, remove_tree, replace_file, stamps
 from asteer_core.warehouse.store import UNPARTITIONED, Store
 
 EVERY_SECONDS = 5.0
@@ -64,7 +63,8 @@ class Checkpoint:
         """Return the rows that an interrupted run left of this lot, each once."""
         found: dict[str, GeneratedRow] = {}
         for partition, key in self._keys.items():
-            for file in sorted(self._folder(partition).glob("*.parquet")):
+            folder = self._folder(partition)
+            for file in [folder / name for name in stamps(folder)]:
                 rows = _read(file) if file.name.startswith(f"{key}-") else None
                 if rows is None:
                     file.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ class Checkpoint:
     def clear(self, partition: Partition) -> None:
         """Remove what was kept of a partition; it is stored now, or has failed for good."""
         self._fresh.pop(partition, None)
-        shutil.rmtree(self._folder(partition), ignore_errors=True)
+        remove_tree(self._folder(partition))
 
     def _folder(self, partition: Partition) -> Path:
         concept, key = partition
@@ -105,16 +105,8 @@ class Checkpoint:
         folded = parts[:] if len(parts) >= MOST_PARTS else []
         rows = [row for file in folded for row in _read(file) or []] + rows
         file = self._folder(partition) / f"{self._keys[partition]}-{uuid.uuid4().hex[:12]}.parquet"
-        temporary = file.with_suffix(".tmp")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # No flush to the platter: a file that a power cut leaves broken is read as absent, and only these seconds are made again.
-            pl.DataFrame([asdict(row) for row in rows], schema=SCHEMA).write_parquet(temporary)
-            temporary.replace(file)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(
-                f"{file}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
-            ) from None
+        # No flush to the platter: a file that a power cut leaves broken is read as absent, and only these seconds are made again.
+        replace_file(file, pl.DataFrame([asdict(row) for row in rows], schema=SCHEMA).write_parquet, durable=False)
         for old in folded:
             old.unlink(missing_ok=True)
             parts.remove(old)
@@ -124,7 +116,7 @@ class Checkpoint:
 def _read(file: Path) -> list[GeneratedRow] | None:
     """Return the rows of a file; None where it is broken or of another layout."""
     try:
-        frame = pl.read_parquet(file)
+        frame = read_frame(file)
         return [GeneratedRow(**row) for row in frame.rows(named=True)]
     except (OSError, TypeError, pl.exceptions.PolarsError):
         return None

@@ -17,6 +17,7 @@ from asteer_core.study.plan import steered
 from asteer_core.study.stages._resolution import void_reason
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration
+from asteer_core.warehouse.places import is_present
 from asteer_core.warehouse.schemas import table as declared
 from asteer_core.warehouse.store import UNPARTITIONED
 
@@ -125,7 +126,7 @@ class Stage:
 
     def _stored(self, ws: Workspace, partition: Partition) -> str | None:
         # A table row whose artifact somebody deleted is not a result.
-        if self.artifact and not self.artifact(ws, *partition).is_file():
+        if self.artifact and not is_present(self.artifact(ws, *partition)):
             return None
         return ws.store.content_key(self.table, *partition)
 

@@ -13,6 +13,7 @@ from asteer_core.study.stages._resolution import LAYERS, STRENGTHS
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import SteeringVector
 from asteer_core.vector_files import load_vectors
+from asteer_core.warehouse.places import is_present
 
 SHOWN_REASONS = 3
 
@@ -84,9 +85,9 @@ def _family(ws: Workspace, concept: str, model: str) -> Family:
     found = {}
     for key in ws.plan.vector_keys:
         path = ws.store.artifact("vectors", concept, key, ".safetensors")
-        if key.split(":")[0] == model and path.is_file():
+        if key.split(":")[0] == model and is_present(path):
             try:
-                found[key.split(":")[1]] = load_vectors(path)
+                found[key.split(":")[1]] = load_vectors(ws.store.local(path, ws.home))
             except AsteerError:
                 continue
     return found

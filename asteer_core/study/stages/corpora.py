@@ -22,6 +22,7 @@ from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstrea
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest, Intervention, SteeringVector, fingerprint, row_stream
+from asteer_core.warehouse.places import stamp
 
 VERSION = 1
 ROWS_AT_ONCE = 1024
@@ -200,7 +201,7 @@ def intervention_of(ws: Workspace, configuration: Configuration) -> Intervention
 
 def _vector(ws: Workspace, configuration: Configuration, item: Ingredient) -> SteeringVector:
     path = vector_path(ws, configuration.concept, item.vector_key)
-    vectors = ws.remember(("vectors", str(path), path.stat().st_mtime_ns if path.exists() else 0), lambda: load_vectors(path))
+    vectors = ws.remember(("vectors", str(path), stamp(path)), lambda: load_vectors(ws.store.local(path, ws.home)))
     vector = vectors.get(item.layer)
     if vector is None:
         raise ModelError(f"{path}: no vector for block {item.layer} (blocks {sorted(vectors)}); materialise steering_vectors again")

@@ -13,6 +13,7 @@ from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
+from asteer_core.warehouse.places import replace_file, stamp
 
 VERSION = 1
 
@@ -26,7 +27,7 @@ def judges(ws: Workspace, concepts: Iterable[str]) -> Iterator[Done]:
 def judge_of(ws: Workspace, concept: str) -> EmbeddedJudge:
     """Return the stored judge of a concept."""
     path = judge_path(ws, concept)
-    return ws.remember(("judge", str(path), path.stat().st_mtime_ns if path.exists() else 0), lambda: EmbeddedJudge.load(path))
+    return ws.remember(("judge", str(path), stamp(path)), lambda: EmbeddedJudge.load(ws.store.local(path, ws.home)))
 
 
 def judge_path(ws: Workspace, concept: str, _: str | None = None) -> Path:
@@ -48,7 +49,7 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
             judge = EmbeddedJudge.fit(
                 texts, ws.embed(texts, "judges"), labels, groups, ws.rng("judge", concept), kinds, ws.study.judge.calibration
             )
-            judge.save(judge_path(ws, concept))
+            replace_file(judge_path(ws, concept), judge.save)
         except AsteerError as error:
             failures.add(concept, key, error)
             continue

@@ -26,6 +26,7 @@ from asteer_core.study.stages._vector_cards import describe_choice
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import SteeringVector, fingerprint
 from asteer_core.vector_files import save_vectors
+from asteer_core.warehouse.places import replace_file
 
 VERSION = 2
 CHEAP: frozenset[Need] = frozenset({"candidates", "tuning"})
@@ -80,7 +81,7 @@ def _make(ws: Workspace, concept: str, key: str) -> Frames:
     ranked = ranking(ws, concept, key, fitted, problems)
     found = searches(ws, concept, key, fitted, ranked)
     vectors = _described(ws, fitted)
-    save_vectors(vector_path(ws, concept, key), list(vectors.values()))
+    replace_file(vector_path(ws, concept, key), lambda temporary: save_vectors(temporary, list(vectors.values())))
     rows = [_row(ws, key, vectors[block]) for block in used_blocks(ws, key, ranked)]
     return {
         LAYERS: layer_rows(ws, concept, key, ranked),

@@ -1,6 +1,7 @@
 """The warehouse: one DuckDB file over the tables of every study of this home."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 from asteer_core.versions import asteer_version
 from asteer_core.warehouse import publish, stores_of, tables
+from asteer_core.warehouse.places import has_parquet, is_remote, replace_file, stamps, store_root
 from asteer_core.warehouse.publish import SCRIPTS, script
-from asteer_core.warehouse.store import replace_file
 
 FILE = "warehouse.duckdb"
 KEY_FILE = "warehouse.json"
@@ -30,6 +31,9 @@ def warehouse(ws: Workspace) -> Iterator[Done]:
     reused = published_key(ws) == key
     rows = _known(ws.home / KEY_FILE).get("rows", {}) if reused else publish(stores, path)
     if not reused:
+        if is_remote(store_root(ws.home)):
+            # For readers elsewhere; its views name the store by URL.
+            replace_file(store_root(ws.home) / FILE, lambda temporary: shutil.copyfile(path, temporary))
         text = json.dumps({"key": key, "rows": rows})
         replace_file(ws.home / KEY_FILE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     yield Done("", None, len(stores), reused, {"path": str(path), "studies": ", ".join(stores), "detail": str(rows or "")})
@@ -61,12 +65,10 @@ def warehouse_key(stores: Mapping[str, Path]) -> str:
     held: list[Any] = [asteer_version(), str(tables()), [script(name) for name in SCRIPTS]]
     for study, root in stores.items():
         for name, table in tables().items():
-            files = sorted((Path(root) / table.name).rglob("*.parquet"))
             if table.role == "large":
-                held.append([study, str(root), name, bool(files)])
+                held.append([study, str(root), name, has_parquet(root / table.name)])
             elif table.role in ("metrics", "stored"):
-                stats = [(str(file.relative_to(root)), file.stat()) for file in files]
-                held.append([study, str(root), name, [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]])
+                held.append([study, str(root), name, stamps(root / table.name)])
     return fingerprint(held)
 
 

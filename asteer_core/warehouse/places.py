@@ -1,0 +1,272 @@
+"""Where the studies' files lie: a folder, or an object store named by URL; both have the shape of `pathlib.Path`.
+
+Belongs here: what differs between the two. A file of a folder appears by a rename, an object by one put; either is whole or absent.
+Does not: which file holds what (`store.py`), and who may write it (`leases.py`).
+
+`fsspec` reaches the object store, so its usual settings hold: the provider's credentials and `AWS_ENDPOINT_URL`, or `FSSPEC_S3`.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from asteer_core.errors import ConfigError, StoreError
+from asteer_core.types import fingerprint
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+STORE_VARIABLE = "ASTEER_STORE"
+FOOTER_BYTES = 2**16
+"""What is fetched of a parquet object to read its footer; 20 times the largest footer of a study's tables."""
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+"""Scheme of a URL -> the extra of this package that reaches it."""
+_CLIENTS = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
+"""Packages whose errors say that an object store cannot be reached or refuses."""
+
+
+def store_root(home: Path) -> Path:
+    """Return the place that holds `studies/`: `ASTEER_STORE` where it is set, else the home.
+
+    Raises:
+        ConfigError: the URL's scheme is unknown, or the package that reaches it is not installed.
+    """
+    chosen = os.environ.get(STORE_VARIABLE)
+    return place(chosen) if chosen else home
+
+
+def studies(home: Path) -> Path:
+    """Return the place with one folder per study."""
+    return store_root(home) / "studies"
+
+
+def place(where: Path | str) -> Path:
+    """Return a folder as an absolute path, or a URL as an object that has the methods of one.
+
+    Raises:
+        ConfigError: see `store_root`.
+    """
+    if not isinstance(where, str):
+        return where
+    if "://" not in where:
+        return Path(where).expanduser().resolve()
+    scheme = where.partition("://")[0]
+    if scheme == "file":
+        return Path(where.removeprefix("file://")).resolve()
+    from fsspec import get_filesystem_class
+    from upath import UPath
+
+    try:
+        get_filesystem_class(scheme)
+    except ImportError as error:
+        extra = EXTRAS.get(scheme)
+        how = f"pip install 'asteer[{extra}]'" if extra else "pip install it"
+        raise ConfigError(f"{where}: {scheme}:// needs a package that is not installed ({error}); {how}") from None
+    except ValueError as error:
+        known = ", ".join(f"{name}://" for name in ("s3", "gs", "az"))
+        raise ConfigError(f"{where}: {error}; {STORE_VARIABLE} takes a folder or a URL with {known}") from None
+    # A remembered listing would hide what other machines write.
+    return cast(Path, UPath(where.rstrip("/"), use_listings_cache=False))
+
+
+def is_remote(where: object) -> bool:
+    """Return whether a place is an object store and not a folder."""
+    return not isinstance(where, (Path, str))
+
+
+def filesystem(where: Path) -> Any:
+    """Return the fsspec file system of a remote place; `Any`, since its methods differ in type between versions and clients."""
+    return cast(Any, where).fs
+
+
+def key(where: Path) -> str:
+    """Return a remote place as its file system names it: bucket and key, without the scheme."""
+    return str(cast(Any, where).path).rstrip("/")
+
+
+def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+    """Let `write` fill a temporary file and make it `path` in one step: a rename in a folder, a put in an object store.
+
+    Args:
+        path: the file to replace, in a folder or an object store.
+        write: called with a local path that does not exist yet.
+        durable: flush a local file to the disk before its rename.
+
+    Raises:
+        StoreError: the place cannot be written or the disk is full; `path` is as it was.
+    """
+    if is_remote(path):
+        with reaching(path), TemporaryDirectory(prefix="asteer-") as folder:
+            temporary = Path(folder) / path.name
+            write(temporary)
+            filesystem(path).put_file(str(temporary), key(path))
+        return
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        if durable:
+            # Without the flush a power cut can leave the new name on an empty file.
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_frame(path: Path) -> pl.DataFrame:
+    """Return a parquet file; concept and key are columns of it, not parts of its path."""
+    if not is_remote(path):
+        return pl.read_parquet(path, hive_partitioning=False, glob=False)
+    with reaching(path):
+        data = filesystem(path).cat_file(key(path))
+    return pl.read_parquet(data, hive_partitioning=False)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the footer's metadata of a parquet file; of a remote one only the end is fetched."""
+    if not is_remote(path):
+        return pl.read_parquet_metadata(path)
+    with reaching(path):
+        end = filesystem(path).cat_file(key(path), start=-FOOTER_BYTES)
+    try:
+        return pl.read_parquet_metadata(BytesIO(end))
+    except pl.exceptions.PolarsError:
+        # A very wide table, or a broken file: the whole of it says which.
+        with reaching(path):
+            return pl.read_parquet_metadata(BytesIO(filesystem(path).cat_file(key(path))))
+
+
+def local_copy(path: Path, cache: Path) -> Path:
+    """Return a file of this machine with the content of `path`: itself, or a copy under `cache` that is fetched when it has changed."""
+    if not is_remote(path):
+        return path
+    mark = stamp(path)
+    if mark is None:
+        return cache / path.name
+    copy = cache / f"{fingerprint([str(path), mark])}-{path.name}"
+    if not copy.is_file():
+        with reaching(path):
+            replace_file(copy, lambda temporary: filesystem(path).get_file(key(path), str(temporary)), durable=False)
+    return copy
+
+
+def stamp(path: Path) -> str | None:
+    """Return what changes with the content of a file; None where it is missing."""
+    if not is_remote(path):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        return f"{found.st_size}-{found.st_mtime_ns}"
+    with reaching(path):
+        try:
+            return _mark(filesystem(path).info(key(path)))
+        except FileNotFoundError:
+            return None
+
+
+def is_present(path: Path) -> bool:
+    """Return whether a file is there.
+
+    Raises:
+        StoreError: the object store cannot say.
+    """
+    return path.is_file() if not is_remote(path) else stamp(path) is not None
+
+
+def stamps(folder: Path) -> dict[str, str]:
+    """Return the parquet files under `folder`, sorted, and what changes with the content of each; one listing where it is remote."""
+    if not is_remote(folder):
+        return {file.relative_to(folder).as_posix(): str(stamp(file)) for file in sorted(folder.rglob("*.parquet"))}
+    with reaching(folder):
+        found = filesystem(folder).find(key(folder), detail=True)
+    start = len(key(folder)) + 1
+    return {name[start:]: _mark(facts) for name, facts in sorted(found.items()) if name.endswith(".parquet")}
+
+
+def has_parquet(folder: Path, pattern: str = "**/*.parquet") -> bool:
+    """Return whether there is a file under `folder` whose relative path has the shape of `pattern`; `**` stands for any folders."""
+    if not is_remote(folder):
+        return any(folder.glob(pattern))
+    depth = None if "**" in pattern else pattern.count("/")
+    return any(depth is None or (name.count("/") == depth and PurePosixPath(name).match(pattern)) for name in stamps(folder))
+
+
+def folders(where: Path) -> list[Path]:
+    """Return the folders directly in a place, sorted; none where it does not exist."""
+    if not is_remote(where):
+        return [found for found in sorted(where.iterdir()) if found.is_dir()] if where.is_dir() else []
+    with reaching(where):
+        try:
+            found = filesystem(where).ls(key(where), detail=True)
+        except FileNotFoundError:
+            return []
+    return [
+        where / name for name in sorted(facts["name"].rstrip("/").rpartition("/")[2] for facts in found if facts["type"] == "directory")
+    ]
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and everything in it; one that is not there is removed already."""
+    if not is_remote(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with reaching(folder):
+        try:
+            filesystem(folder).rm(key(folder), recursive=True)
+        except FileNotFoundError:
+            return
+
+
+def reach_stores(connection: "DuckDBPyConnection", stores: Iterable[str]) -> None:
+    """Let a DuckDB connection read the files of those `stores` that are URLs.
+
+    Raises:
+        ConfigError: the package that reaches one of them is not installed.
+    """
+    for url in sorted({store for store in stores if "://" in store}):
+        files = filesystem(place(url))
+        schemes = (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+        if not any(
+            connection.filesystem_is_registered(scheme) if hasattr(connection, "filesystem_is_registered") else False for scheme in schemes
+        ):
+            connection.register_filesystem(files)
+
+
+@contextmanager
+def reaching(path: Path) -> Iterator[None]:
+    """While inside, turn what a client says of its object store into an error that names the file and what to look at.
+
+    Raises:
+        StoreError: the store cannot be reached, or refuses; a missing file stays a `FileNotFoundError`.
+    """
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _CLIENTS:
+            raise
+        raise StoreError(
+            f"{path}: the object store says: {error or type(error).__name__}; look at {STORE_VARIABLE}, the credentials of this machine "
+            "and whether the bucket exists, then run again"
+        ) from error
+
+
+def _mark(facts: dict[str, Any]) -> str:
+    tag = next((facts[name] for name in ("ETag", "etag", "md5Hash", "generation") if facts.get(name)), None)
+    changed = facts.get("LastModified") or facts.get("last_modified") or facts.get("updated") or facts.get("created")
+    return f"{facts.get('size')}-{tag or changed}"
