@@ -16,6 +16,7 @@ from asteer_pipeline.alerts import build_alerts
 from asteer_pipeline.assets import build_assets
 from asteer_pipeline.automation import build_automation_sensors
 from asteer_pipeline.checks import build_checks
+from asteer_pipeline.engines import chosen_executor
 from asteer_pipeline.hub import build_hub_sensors
 from asteer_pipeline.jobs import build_jobs, build_steps
 from asteer_pipeline.partitions import study_partitions
@@ -33,7 +34,7 @@ def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = N
         resources: replacements by name, such as `{"workspace": WorkspaceResource(study=..., home=...)}`.
 
     Raises:
-        ConfigError: the study cannot be read, or a key cannot be a partition.
+        ConfigError: the study cannot be read, a key cannot be a partition, or the engine that is asked for is not there.
     """
     root = home or default_home()
     loaded = plan(load_study(study, root), depth_under(root))
@@ -48,7 +49,7 @@ def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = N
         schedules=build_schedules(regeneration),
         sensors=[*build_sensors(study, loaded, steps), *build_automation_sensors(), *build_hub_sensors(), *build_alerts()],
         resources={"workspace": WorkspaceResource(study=study or ""), **(resources or {})},
-        executor=dg.in_process_executor,
+        executor=chosen_executor(),
     )
 
 

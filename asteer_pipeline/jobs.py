@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from asteer_pipeline.engines import chosen_executor, gpu_tags
 from asteer_pipeline.on_demand import GROUP as ON_DEMAND
 from asteer_pipeline.partitions import StudyPartitions
 from asteer_pipeline.stage import GPU
@@ -30,12 +31,14 @@ class Step:
         assets: what it makes.
         axis: dimension beside the concept: vector, model or configuration; "" for stages by concept alone; None for the whole study.
         description: what it makes, in words.
+        gpu: whether it loads a language model.
     """
 
     name: str
     assets: tuple[str, ...]
     axis: str | None
     description: str
+    gpu: bool = False
 
 
 def build_steps(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -> list[Step]:
@@ -48,24 +51,24 @@ def build_steps(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -
 
     return [
         Step("study_1_concepts", chosen(parts.concept, False), "", "Contrastive prompts and judges of the chosen concepts."),
-        Step("study_2_vectors", chosen(parts.vector, True), "vector", "Steering vectors of the chosen concepts, models and methods."),
-        Step("study_3_baselines", chosen(parts.model, True), "model", "Unsteered, prompted and random-direction corpora, measured."),
+        Step("study_2_vectors", chosen(parts.vector, True), "vector", "Steering vectors of the chosen concepts, models and methods.", True),
+        Step("study_3_baselines", chosen(parts.model, True), "model", "Unsteered, prompted and random-direction corpora, measured.", True),
         Step("study_4_baseline_scores", chosen(parts.model, False), "model", "Metrics and detectors of the baselines."),
-        Step("study_5_corpora", chosen(parts.configuration, True), "configuration", "Steered corpora, measured."),
+        Step("study_5_corpora", chosen(parts.configuration, True), "configuration", "Steered corpora, measured.", True),
         Step("study_6_scores", chosen(parts.configuration, False), "configuration", "Metrics and detectors of the steered corpora."),
         Step("study_7_results", chosen(None, False), None, "Leaderboard, correlations, the warehouse and the report."),
     ]
 
 
 def build_jobs(steps: Sequence[Step]) -> "list[UnresolvedAssetJobDefinition]":
-    """Return the job of every step; it runs in one process, so that its assets share the loaded models."""
+    """Return the job of every step; by default it runs in one process, so that its assets share the loaded models."""
     return [
         dg.define_asset_job(
             step.name,
             selection=dg.AssetSelection.assets(*step.assets),
-            executor_def=dg.in_process_executor,
+            executor_def=chosen_executor(),
             description=f"{step.description} Stored results that are still current are adopted, not made again.",
-            tags={STEP_TAG: step.name},
+            tags={STEP_TAG: step.name, **(gpu_tags() if step.gpu else {})},
         )
         for step in steps
     ]

@@ -9,6 +9,7 @@ import dagster as dg
 
 from asteer_pipeline.beta import accepted_beta
 from asteer_pipeline.columns import column_metadata
+from asteer_pipeline.engines import gpu_tags
 from asteer_pipeline.stage import GPU, Wire
 
 GROUP = "product"
@@ -35,6 +36,7 @@ def on_demand(
                 code_version=str(version),
                 metadata=column_metadata(tables, [dep if isinstance(dep, str) else dep.asset_key.to_user_string() for dep in deps]),
                 pool=GPU if gpu else None,
+                op_tags=gpu_tags() if gpu else None,
             )(body)
 
     return wire

@@ -27,7 +27,7 @@ from asteer_pipeline.resources import Progress, WorkspaceResource, shared_worksp
 
 STUDY_TAG = "asteer/study"
 
-PRESETS = {"local": "dagster.yaml", "server": "dagster-server.yaml"}
+PRESETS = {"local": "dagster.yaml", "server": "dagster-server.yaml", "postgres": "dagster-postgres.yaml"}
 """Preset -> the instance file that ships."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -119,7 +119,7 @@ def batches(defs: dg.Definitions) -> list[Batch]:
 
 
 def dagster_home(root: Path) -> Path:
-    """Return the Dagster instance folder of a home, made and configured by ASTEER_PRESET (`local` or `server`) if it is new.
+    """Return the Dagster instance folder of a home, made and configured by ASTEER_PRESET (`local`, `server` or `postgres`) if it is new.
 
     Raises:
         ConfigError: the folder cannot be written, or there is no such preset.

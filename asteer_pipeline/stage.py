@@ -13,6 +13,7 @@ from asteer_core.study.state import version_of
 from asteer_pipeline.automation import fill, follow
 from asteer_pipeline.beta import accepted_beta
 from asteer_pipeline.columns import column_metadata
+from asteer_pipeline.engines import gpu_tags
 
 Wire = Callable[[Callable[..., None]], dg.AssetsDefinition]
 
@@ -55,6 +56,7 @@ def stage(
                 owners=[os.environ.get("ASTEER_OWNER") or "team:asteer"],
                 metadata=column_metadata(tables, [dep if isinstance(dep, str) else dep.asset_key.to_user_string() for dep in deps]),
                 pool=GPU if gpu else None,
+                op_tags=gpu_tags() if gpu else None,
                 **options,
             )(body)
 

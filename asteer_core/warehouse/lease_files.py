@@ -102,7 +102,7 @@ class _Objects:
     """Leases in an object store: S3's If-None-Match, and what Google's and Azure's stores have in its place."""
 
     def create(self, path: Path, owner: str) -> bool:
-        with reaching(path):
+        with reaching(path, FileExistsError):
             try:
                 filesystem(path).pipe_file(key(path), owner.encode(), mode="create")
             except FileExistsError:
@@ -110,14 +110,14 @@ class _Objects:
         return True
 
     def read(self, path: Path) -> str | None:
-        with reaching(path):
+        with reaching(path, FileNotFoundError):
             try:
                 return filesystem(path).cat_file(key(path)).decode() or "unsigned"
             except FileNotFoundError:
                 return None
 
     def remove(self, path: Path) -> None:
-        with reaching(path):
+        with reaching(path, FileNotFoundError):
             try:
                 filesystem(path).rm_file(key(path))
             except FileNotFoundError:

@@ -130,7 +130,7 @@ def read_frame(path: Path) -> pl.DataFrame:
     """Return a parquet file; concept and key are columns of it, not parts of its path."""
     if not is_remote(path):
         return pl.read_parquet(path, hive_partitioning=False, glob=False)
-    with reaching(path):
+    with reaching(path, FileNotFoundError):
         data = filesystem(path).cat_file(key(path))
     return pl.read_parquet(data, hive_partitioning=False)
 
@@ -139,13 +139,13 @@ def read_metadata(path: Path) -> dict[str, str]:
     """Return the footer's metadata of a parquet file; of a remote one only the end is fetched."""
     if not is_remote(path):
         return pl.read_parquet_metadata(path)
-    with reaching(path):
+    with reaching(path, FileNotFoundError):
         end = filesystem(path).cat_file(key(path), start=-FOOTER_BYTES)
     try:
         return pl.read_parquet_metadata(BytesIO(end))
     except pl.exceptions.PolarsError:
         # A very wide table, or a broken file: the whole of it says which.
-        with reaching(path):
+        with reaching(path, FileNotFoundError):
             return pl.read_parquet_metadata(BytesIO(filesystem(path).cat_file(key(path))))
 
 
@@ -158,7 +158,7 @@ def local_copy(path: Path, cache: Path) -> Path:
         return cache / path.name
     copy = cache / f"{fingerprint([str(path), mark])}-{path.name}"
     if not copy.is_file():
-        with reaching(path):
+        with reaching(path, FileNotFoundError):
             replace_file(copy, lambda temporary: filesystem(path).get_file(key(path), str(temporary)), durable=False)
     return copy
 
@@ -171,7 +171,7 @@ def stamp(path: Path) -> str | None:
         except FileNotFoundError:
             return None
         return f"{found.st_size}-{found.st_mtime_ns}"
-    with reaching(path):
+    with reaching(path, FileNotFoundError):
         try:
             return _mark(filesystem(path).info(key(path)))
         except FileNotFoundError:
@@ -191,7 +191,7 @@ def stamps(folder: Path) -> dict[str, str]:
     """Return the parquet files under `folder`, sorted, and what changes with the content of each; one listing where it is remote."""
     if not is_remote(folder):
         return {file.relative_to(folder).as_posix(): str(stamp(file)) for file in sorted(folder.rglob("*.parquet"))}
-    with reaching(folder):
+    with reaching(folder, FileNotFoundError):
         found = filesystem(folder).find(key(folder), detail=True)
     start = len(key(folder)) + 1
     return {name[start:]: _mark(facts) for name, facts in sorted(found.items()) if name.endswith(".parquet")}
@@ -209,7 +209,7 @@ def folders(where: Path) -> list[Path]:
     """Return the folders directly in a place, sorted; none where it does not exist."""
     if not is_remote(where):
         return [found for found in sorted(where.iterdir()) if found.is_dir()] if where.is_dir() else []
-    with reaching(where):
+    with reaching(where, FileNotFoundError):
         try:
             found = filesystem(where).ls(key(where), detail=True)
         except FileNotFoundError:
@@ -224,7 +224,7 @@ def remove_tree(folder: Path) -> None:
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with reaching(folder):
+    with reaching(folder, FileNotFoundError):
         try:
             filesystem(folder).rm(key(folder), recursive=True)
         except FileNotFoundError:
@@ -247,15 +247,19 @@ def reach_stores(connection: "DuckDBPyConnection", stores: Iterable[str]) -> Non
 
 
 @contextmanager
-def reaching(path: Path) -> Iterator[None]:
+def reaching(path: Path, *expected: type[OSError]) -> Iterator[None]:
     """While inside, turn what a client says of its object store into an error that names the file and what to look at.
 
+    Args:
+        path: what is read or written.
+        expected: kinds of errors that the caller handles, such as `FileNotFoundError`; they stay as they are.
+
     Raises:
-        StoreError: the store cannot be reached, or refuses; a missing file stays a `FileNotFoundError`.
+        StoreError: the store cannot be reached, or refuses.
     """
     try:
         yield
-    except (FileNotFoundError, FileExistsError):
+    except expected:
         raise
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _CLIENTS:
