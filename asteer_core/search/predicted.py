@@ -10,7 +10,7 @@ from asteer_core.analysis.prediction import FEATURES, fit_auroc
 from asteer_core.choosing.objectives import Metrics, Objective
 from asteer_core.errors import ConfigError
 from asteer_core.warehouse import stores_of
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 from asteer_core.warehouse.store import Store
 
 

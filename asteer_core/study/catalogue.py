@@ -11,7 +11,7 @@ from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 from asteer_core.versions import asteer_version, library_versions
 from asteer_core.warehouse import table
-from asteer_core.warehouse.places import stamps
+from asteer_core.warehouse.files import stamps
 
 
 def write_catalogue(ws: Workspace) -> None:

@@ -13,7 +13,8 @@ from asteer_core.model.available import available_models
 from asteer_core.paths import data_root
 from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
-from asteer_core.warehouse.places import read_frame, stamps, studies
+from asteer_core.warehouse.files import read_frame, stamps
+from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 FLOPS_PER_CORE = 1.5e10

@@ -22,7 +22,7 @@ from asteer_core.model.available import available_models
 from asteer_core.types import Add, SteeringVector, check_name
 from asteer_core.vector_files import describe, load_vectors, read_directions, save_vectors, write_control_vector
 from asteer_core.warehouse import stores_of
-from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.files import replace_file
 from asteer_core.warehouse.store import Store
 
 IMPORTED = "imported"

@@ -30,7 +30,7 @@ from asteer_core.model.specs import ModelSpec
 from asteer_core.study.instruments import Instruments
 from asteer_core.study.scoring import score_configurations
 from asteer_core.types import GenerationRequest, Intervention, Sampling, check_name, fingerprint, row_stream
-from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.files import replace_file
 
 VERSION = 1
 SIDES = ("violating", "compliant")

@@ -12,7 +12,7 @@ from asteer_core.study.state import is_current, partitioned_stages
 from asteer_core.study.study import Study
 from asteer_core.study.workspace import Workspace
 from asteer_core.warehouse import warehouse_path
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 
 Partition = tuple[str, str | None]
 

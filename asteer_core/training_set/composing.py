@@ -16,7 +16,7 @@ from asteer_core.study.stages.detectors import quality_of_texts
 from asteer_core.training_set.pool import PER_RESPONSE, STAGE, Pool, pool_of
 from asteer_core.training_set.recipes import RECIPES, Recipe, chosen
 from asteer_core.types import Configuration, fingerprint, row_stream
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 
 VERSION = 1
 CORPUS = ("success", "coherence", "diversity", "hm")

@@ -19,7 +19,7 @@ from asteer_core.study import Workspace
 from asteer_core.training_set.card import UNKNOWN, data_card
 from asteer_core.training_set.composing import TrainingSet
 from asteer_core.training_set.formats import FORMATS
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 
 
 def export(

@@ -7,7 +7,8 @@ from pathlib import Path
 from asteer_core.errors import StoreError
 from asteer_core.search import trial_store
 from asteer_core.study import Study, Workspace
-from asteer_core.warehouse.places import is_present, replace_file, studies
+from asteer_core.warehouse.files import is_present, replace_file
+from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 KIND = "studies"

@@ -2,8 +2,8 @@
 
 from asteer_core.warehouse.dictionary import dictionary
 from asteer_core.warehouse.export import export
+from asteer_core.warehouse.files import replace_file
 from asteer_core.warehouse.formats import to_csv, to_json_lines, write_rows
-from asteer_core.warehouse.places import replace_file
 from asteer_core.warehouse.publish import publish
 from asteer_core.warehouse.query import connect, query, warehouse_path
 from asteer_core.warehouse.schemas import SCHEMA_VERSION, Table, table, tables

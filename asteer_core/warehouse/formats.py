@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from asteer_core.errors import ConfigError
-from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.files import replace_file
 
 _FORMULA = "=+-@\t\r\n"
 """A spreadsheet takes a cell that begins with one of these for a formula."""

@@ -1,32 +1,23 @@
 """Where the studies' files lie: a folder, or an object store named by URL; both have the shape of `pathlib.Path`.
 
-Belongs here: what differs between the two. A file of a folder appears by a rename, an object by one put; either is whole or absent.
-Does not: which file holds what (`store.py`), and who may write it (`leases.py`).
+Belongs here: how a place is named, reached, and what is said where it cannot be. Does not: what is done with its files (`files.py`), which
+file holds what (`store.py`), and who may write it (`leases.py`).
 
 `fsspec` reaches the object store, so its usual settings hold: the provider's credentials and `AWS_ENDPOINT_URL`, or `FSSPEC_S3`.
 """
 
 import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import polars as pl
-
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.types import fingerprint
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 STORE_VARIABLE = "ASTEER_STORE"
-FOOTER_BYTES = 2**16
-"""What is fetched of a parquet object to read its footer; 20 times the largest footer of a study's tables."""
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 """Scheme of a URL -> the extra of this package that reaches it."""
 _CLIENTS = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
@@ -92,145 +83,6 @@ def key(where: Path) -> str:
     return str(cast(Any, where).path).rstrip("/")
 
 
-def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
-    """Let `write` fill a temporary file and make it `path` in one step: a rename in a folder, a put in an object store.
-
-    Args:
-        path: the file to replace, in a folder or an object store.
-        write: called with a local path that does not exist yet.
-        durable: flush a local file to the disk before its rename.
-
-    Raises:
-        StoreError: the place cannot be written or the disk is full; `path` is as it was.
-    """
-    if is_remote(path):
-        with reaching(path), TemporaryDirectory(prefix="asteer-") as folder:
-            temporary = Path(folder) / path.name
-            write(temporary)
-            filesystem(path).put_file(str(temporary), key(path))
-        return
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        if durable:
-            # Without the flush a power cut can leave the new name on an empty file.
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_frame(path: Path) -> pl.DataFrame:
-    """Return a parquet file; concept and key are columns of it, not parts of its path."""
-    if not is_remote(path):
-        return pl.read_parquet(path, hive_partitioning=False, glob=False)
-    with reaching(path, FileNotFoundError):
-        data = filesystem(path).cat_file(key(path))
-    return pl.read_parquet(data, hive_partitioning=False)
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the footer's metadata of a parquet file; of a remote one only the end is fetched."""
-    if not is_remote(path):
-        return pl.read_parquet_metadata(path)
-    with reaching(path, FileNotFoundError):
-        end = filesystem(path).cat_file(key(path), start=-FOOTER_BYTES)
-    try:
-        return pl.read_parquet_metadata(BytesIO(end))
-    except pl.exceptions.PolarsError:
-        # A very wide table, or a broken file: the whole of it says which.
-        with reaching(path, FileNotFoundError):
-            return pl.read_parquet_metadata(BytesIO(filesystem(path).cat_file(key(path))))
-
-
-def local_copy(path: Path, cache: Path) -> Path:
-    """Return a file of this machine with the content of `path`: itself, or a copy under `cache` that is fetched when it has changed."""
-    if not is_remote(path):
-        return path
-    mark = stamp(path)
-    if mark is None:
-        return cache / path.name
-    copy = cache / f"{fingerprint([str(path), mark])}-{path.name}"
-    if not copy.is_file():
-        with reaching(path, FileNotFoundError):
-            replace_file(copy, lambda temporary: filesystem(path).get_file(key(path), str(temporary)), durable=False)
-    return copy
-
-
-def stamp(path: Path) -> str | None:
-    """Return what changes with the content of a file; None where it is missing."""
-    if not is_remote(path):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            return None
-        return f"{found.st_size}-{found.st_mtime_ns}"
-    with reaching(path, FileNotFoundError):
-        try:
-            return _mark(filesystem(path).info(key(path)))
-        except FileNotFoundError:
-            return None
-
-
-def is_present(path: Path) -> bool:
-    """Return whether a file is there.
-
-    Raises:
-        StoreError: the object store cannot say.
-    """
-    return path.is_file() if not is_remote(path) else stamp(path) is not None
-
-
-def stamps(folder: Path) -> dict[str, str]:
-    """Return the parquet files under `folder`, sorted, and what changes with the content of each; one listing where it is remote."""
-    if not is_remote(folder):
-        return {file.relative_to(folder).as_posix(): str(stamp(file)) for file in sorted(folder.rglob("*.parquet"))}
-    with reaching(folder, FileNotFoundError):
-        found = filesystem(folder).find(key(folder), detail=True)
-    start = len(key(folder)) + 1
-    return {name[start:]: _mark(facts) for name, facts in sorted(found.items()) if name.endswith(".parquet")}
-
-
-def has_parquet(folder: Path, pattern: str = "**/*.parquet") -> bool:
-    """Return whether there is a file under `folder` whose relative path has the shape of `pattern`; `**` stands for any folders."""
-    if not is_remote(folder):
-        return any(folder.glob(pattern))
-    depth = None if "**" in pattern else pattern.count("/")
-    return any(depth is None or (name.count("/") == depth and PurePosixPath(name).match(pattern)) for name in stamps(folder))
-
-
-def folders(where: Path) -> list[Path]:
-    """Return the folders directly in a place, sorted; none where it does not exist."""
-    if not is_remote(where):
-        return [found for found in sorted(where.iterdir()) if found.is_dir()] if where.is_dir() else []
-    with reaching(where, FileNotFoundError):
-        try:
-            found = filesystem(where).ls(key(where), detail=True)
-        except FileNotFoundError:
-            return []
-    return [
-        where / name for name in sorted(facts["name"].rstrip("/").rpartition("/")[2] for facts in found if facts["type"] == "directory")
-    ]
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder and everything in it; one that is not there is removed already."""
-    if not is_remote(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    with reaching(folder, FileNotFoundError):
-        try:
-            filesystem(folder).rm(key(folder), recursive=True)
-        except FileNotFoundError:
-            return
-
-
 def reach_stores(connection: "DuckDBPyConnection", stores: Iterable[str]) -> None:
     """Let a DuckDB connection read the files of those `stores` that are URLs.
 
@@ -268,9 +120,3 @@ def reaching(path: Path, *expected: type[OSError]) -> Iterator[None]:
             f"{path}: the object store says: {error or type(error).__name__}; look at {STORE_VARIABLE}, the credentials of this machine "
             "and whether the bucket exists, then run again"
         ) from error
-
-
-def _mark(facts: dict[str, Any]) -> str:
-    tag = next((facts[name] for name in ("ETag", "etag", "md5Hash", "generation") if facts.get(name)), None)
-    changed = facts.get("LastModified") or facts.get("last_modified") or facts.get("updated") or facts.get("created")
-    return f"{facts.get('size')}-{tag or changed}"

@@ -15,7 +15,8 @@ import polars as pl
 from asteer_core.detectors import AUDITS
 from asteer_core.errors import StoreError
 from asteer_core.types import check_name
-from asteer_core.warehouse.places import has_parquet, is_remote, reach_stores, read_frame, replace_file, stamps
+from asteer_core.warehouse.files import has_parquet, read_frame, replace_file, stamps
+from asteer_core.warehouse.places import is_remote, reach_stores
 from asteer_core.warehouse.schemas import SCHEMA_VERSION, SQL_TYPES, Column, Table, table, tables
 
 # A later file uses what an earlier one created.

@@ -12,8 +12,9 @@ import polars as pl
 
 from asteer_core.errors import StoreError
 from asteer_core.versions import asteer_version
+from asteer_core.warehouse.files import is_present, local_copy, read_frame, read_metadata, replace_file
 from asteer_core.warehouse.leases import Leases
-from asteer_core.warehouse.places import is_present, is_remote, local_copy, place, read_frame, read_metadata, replace_file
+from asteer_core.warehouse.places import is_remote, place
 
 UNPARTITIONED = "all"
 _CONTENT_KEY = "asteer.content_key"

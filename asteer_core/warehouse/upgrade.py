@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asteer_core.errors import StoreError
-from asteer_core.warehouse.places import folders, studies
+from asteer_core.warehouse.files import folders
+from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.publish import publish
 from asteer_core.warehouse.query import open_read_only, schema_version, warehouse_path
 from asteer_core.warehouse.schemas import SCHEMA_VERSION

@@ -20,7 +20,7 @@ import polars as pl
 
 from asteer_core.model.rows import GeneratedRow
 from asteer_core.study.stages._run import Partition
-from asteer_core.warehouse.places import read_frame, remove_tree, replace_file, stamps
+from asteer_core.warehouse.files import read_frame, remove_tree, replace_file, stamps
 from asteer_core.warehouse.store import UNPARTITIONED, Store
 
 EVERY_SECONDS = 5.0

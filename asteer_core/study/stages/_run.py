@@ -17,7 +17,7 @@ from asteer_core.study.plan import steered
 from asteer_core.study.stages._resolution import void_reason
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 from asteer_core.warehouse.schemas import table as declared
 from asteer_core.warehouse.store import UNPARTITIONED
 

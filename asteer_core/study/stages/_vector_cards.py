@@ -13,7 +13,7 @@ from asteer_core.study.stages._resolution import LAYERS, STRENGTHS
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import SteeringVector
 from asteer_core.vector_files import load_vectors
-from asteer_core.warehouse.places import is_present
+from asteer_core.warehouse.files import is_present
 
 SHOWN_REASONS = 3
 

@@ -22,7 +22,7 @@ from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstrea
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest, Intervention, SteeringVector, fingerprint, row_stream
-from asteer_core.warehouse.places import stamp
+from asteer_core.warehouse.files import stamp
 
 VERSION = 1
 ROWS_AT_ONCE = 1024

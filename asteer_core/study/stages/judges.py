@@ -13,7 +13,7 @@ from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
-from asteer_core.warehouse.places import replace_file, stamp
+from asteer_core.warehouse.files import replace_file, stamp
 
 VERSION = 1
 

@@ -26,7 +26,7 @@ from asteer_core.study.stages._vector_cards import describe_choice
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import SteeringVector, fingerprint
 from asteer_core.vector_files import save_vectors
-from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.files import replace_file
 
 VERSION = 2
 CHEAP: frozenset[Need] = frozenset({"candidates", "tuning"})

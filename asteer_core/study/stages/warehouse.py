@@ -14,7 +14,8 @@ from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 from asteer_core.versions import asteer_version
 from asteer_core.warehouse import publish, stores_of, tables
-from asteer_core.warehouse.places import has_parquet, is_remote, replace_file, stamps, store_root
+from asteer_core.warehouse.files import has_parquet, replace_file, stamps
+from asteer_core.warehouse.places import is_remote, store_root
 from asteer_core.warehouse.publish import SCRIPTS, script
 
 FILE = "warehouse.duckdb"

@@ -11,19 +11,8 @@ from asteer_core import paths
 from asteer_core.errors import ConfigError, StoreError
 from asteer_core.faults import is_transient
 from asteer_core.warehouse import Store, leases, publish, stores_of
-from asteer_core.warehouse.places import (
-    folders,
-    is_present,
-    local_copy,
-    place,
-    reach_stores,
-    reaching,
-    remove_tree,
-    replace_file,
-    stamps,
-    store_root,
-    studies,
-)
+from asteer_core.warehouse.files import folders, is_present, local_copy, remove_tree, replace_file, stamps
+from asteer_core.warehouse.places import place, reach_stores, reaching, store_root, studies
 from asteer_core.warehouse.query import query
 
 FRAME = pl.DataFrame({"concept": ["c"], "x": [1]})

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asteer_core.errors import StoreError
-from asteer_core.warehouse.places import replace_file
+from asteer_core.warehouse.files import replace_file
 from asteer_core.warehouse.store import Store
 
 FRAME = pl.DataFrame({"text": ["a", "b"], "value": [1.0, None]})
