@@ -3,6 +3,7 @@
 Belongs here: each of these once for both. Does not: what a place is (`places.py`), or which file holds what (`store.py`).
 """
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -51,9 +52,33 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Tr
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
-        ) from None
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot be written, nor can the file be removed; the error above is what counts.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_folder(folder: Path, make: Callable[[Path], object], last: str) -> None:
+    """Let `make` fill a folder of this machine; where `folder` is remote, put its files there, `last` after the others.
+
+    Args:
+        folder: where the files are to be.
+        make: called with a local folder, which exists only where `folder` is local and was there.
+        last: the file whose presence says that the folder is complete.
+
+    Raises:
+        StoreError: the object store cannot be written.
+    """
+    if not is_remote(folder):
+        make(folder)
+        return
+    with TemporaryDirectory(prefix="asteer-") as local:
+        made = Path(local) / folder.name
+        make(made)
+        files = sorted((path for path in made.rglob("*") if path.is_file()), key=lambda path: path.name == last)
+        for path in files:
+            replace_file(folder / path.relative_to(made).as_posix(), lambda temporary, path=path: shutil.copyfile(path, temporary))
 
 
 def read_frame(path: Path) -> pl.DataFrame:

@@ -18,6 +18,8 @@ from asteer_core.study.stages.detectors import stored_scores
 from asteer_core.study.trial import trial_of
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
+from asteer_core.warehouse.files import is_present, write_folder
+from asteer_core.warehouse.places import is_remote
 
 SAVED_VERSION = 1
 TABLE = "saved_detectors"
@@ -60,7 +62,7 @@ def saved_key(ws: Workspace) -> str:
 def is_saved(ws: Workspace) -> bool:
     """Return whether the choices are those of what is stored now, and every folder is there."""
     folders = [folder_of(ws, concept, name) / "card.json" for concept in ws.plan.concepts for name in ws.study.detectors.names]
-    return ws.store.content_key(TABLE) == saved_key(ws) and all(path.is_file() for path in folders)
+    return ws.store.content_key(TABLE) == saved_key(ws) and all(is_present(path) for path in folders)
 
 
 def folder_of(ws: Workspace, concept: str, detector: str) -> Path:
@@ -82,11 +84,12 @@ def _save(ws: Workspace, concept: str, name: str) -> dict[str, Any]:
         where=f"concept {concept}, {name}",
     )  # fmt: skip
     chosen = rows.row(found.chosen, named=True)
-    folder = ship(ws, concept, chosen["configuration_id"], name, folder_of(ws, concept, name), overwrite=True)
+    folder = folder_of(ws, concept, name)
+    write_folder(folder, lambda local: ship(ws, concept, chosen["configuration_id"], name, local, overwrite=True), last="card.json")
     return {
         "study": ws.study.name, "concept": concept, "detector": name, "n": len(ids),
         "configuration_id": chosen["configuration_id"], "validation_auroc": chosen["validation_auroc"],
         "auroc": found.auroc, "auroc_lo": found.lo, "auroc_hi": found.hi,
         "best_configuration_id": ids[found.best], "best_auroc": found.best_auroc, "optimism": found.optimism,
-        "folder": str(folder.relative_to(ws.home)),
+        "folder": str(folder) if is_remote(folder) or not folder.is_relative_to(ws.home) else str(folder.relative_to(ws.home)),
     }  # fmt: skip
