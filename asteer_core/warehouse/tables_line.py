@@ -256,7 +256,7 @@ SAVED_DETECTORS = Table(
         text("best_configuration_id", "the configuration of the highest test AUROC, known in hindsight alone"),
         real("best_auroc", "that AUROC; too good by about optimism, and no figure to report", "0 to 1"),
         real("optimism", "bootstrap estimate of what choosing on the test set adds to the figure of the winner", "0 to 1"),
-        text("folder", "where the detector of the choice is saved, below the home"),
+        text("folder", "where the detector of the choice is saved: below the home, or a URL"),
     ),
 )  # fmt: skip
 
