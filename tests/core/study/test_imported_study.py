@@ -34,7 +34,7 @@ def finished(tmp_path_factory, small_data):
     home = tmp_path_factory.mktemp("home")
     first = Workspace(study(CAA), home=home, data_root=small_data)
     list(run_line(first, until="steering_vectors"))
-    export_vectors(vector_path(first, "toxicity", "neox-2m:caa"), home / "mine.gguf", home=home, data_root=small_data)
+    export_vectors(vector_path(first, "toxicity", "neox-2m:caa"), home / "mine.gguf", blocks=[1], home=home, data_root=small_data)
     ws = Workspace(study(CAA, imported("mine.gguf", name="back")), home=home, data_root=small_data)
     return ws, list(run_line(ws, until="steered_corpora"))
 
