@@ -12,7 +12,7 @@ ENGINES := $(STAMP)-engines-$(shell cat requirements-engines.lock | cksum | tr '
 # One thread per test process: two processes with two threads each are slower on two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: engines demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
+.PHONY: chaos engines demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
 
 demo: install  ## a quick study, with a table at the end
 	$(BIN)/asteer study run quick
@@ -28,6 +28,9 @@ test: install  ## everything but the tests marked slow
 
 test-slow: engines  ## the tests marked slow; pytest's exit code 5 means that there are none
 	$(PYTEST) -m slow || test $$? -eq 5
+
+chaos: install  ## crashes, contention, exhaustion, fuzzing, soak: the full budget, with a table at the end
+	$(BIN)/python tests/chaos/summary.py
 
 lint: install  ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Args:
         x, y: [row], or [row, resample] where the values themselves differ by resample (ranks). weights: [row, resample].
     """
-    x, y = (np.asarray(v, dtype=float).reshape(len(weights), -1) for v in (x, y))
+    x, y = (_squarable(np.asarray(v, dtype=float).reshape(len(weights), -1)) for v in (x, y))
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         dx, dy = (v - (weights * v).sum(axis=0) / total for v in (x, y))
@@ -40,6 +40,12 @@ def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         raw_x, raw_y = (np.einsum("ib,ib->b", weights, np.broadcast_to(v * v, weights.shape)) for v in (x, y))
         constant = (sxx <= RELATIVE_ZERO * raw_x) | (syy <= RELATIVE_ZERO * raw_y)
         return np.where(constant, np.nan, np.clip(sxy / np.sqrt(sxx * syy), -1, 1))
+
+
+def _squarable(values: np.ndarray) -> np.ndarray:
+    """Return the values, scaled where their squares would overflow or vanish; a correlation does not depend on the scale."""
+    largest = np.abs(values).max(initial=0.0)
+    return values / largest if largest > 1e100 or 0 < largest < 1e-100 else values
 
 
 def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -13,18 +13,9 @@ from typing import Any
 import polars as pl
 
 from asteer_core.errors import ConfigError
+from asteer_core.warehouse.formats import neutral
 
 QUESTION = "violates"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""First characters that make a spreadsheet read a cell as a formula, the full-width ones included."""
-
-
-def neutral(text: str | None) -> str | None:
-    """Return the text with an apostrophe in front where a spreadsheet would take it for a formula.
-
-    Source: OWASP, CSV injection.
-    """
-    return f"'{text}" if text and (text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)) else text
 
 
 def write_parquet(rows: pl.DataFrame, folder: Path) -> list[Path]:

@@ -11,8 +11,16 @@ import polars as pl
 from asteer_core.errors import ConfigError
 from asteer_core.warehouse.files import replace_file
 
-_FORMULA = "=+-@\t\r\n"
-"""A spreadsheet takes a cell that begins with one of these for a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""First characters that make a spreadsheet read a cell as a formula, the full-width ones included."""
+
+
+def neutral(text: str | None) -> str | None:
+    """Return the text with an apostrophe in front where a spreadsheet would take it for a formula.
+
+    Source: OWASP, CSV injection.
+    """
+    return f"'{text}" if text and (text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)) else text
 
 
 def to_csv(frame: pl.DataFrame) -> str:
@@ -21,11 +29,8 @@ def to_csv(frame: pl.DataFrame) -> str:
     Generated text is untrusted, and a cell like `=HYPERLINK(...)` would act when somebody opens the file. Numbers stay numbers.
     """
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    guarded = [
-        pl.when(pl.col(name).str.slice(0, 1).is_in(list(_FORMULA))).then(pl.lit("'") + pl.col(name)).otherwise(pl.col(name)).alias(name)
-        for name in texts
-    ]
-    columns = [f"'{name}" if name[:1] in _FORMULA else name for name in frame.columns]
+    guarded = [pl.Series(name, map(neutral, frame[name]), dtype=pl.String) for name in texts]
+    columns = [str(neutral(name)) for name in frame.columns]
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
     # CSV has no lists; their JSON is what every reader can take apart again.
     flat = [pl.Series(name, map(_json, frame[name].to_list())) for name in nested]

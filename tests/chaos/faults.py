@@ -6,6 +6,7 @@ Belongs here: where a fault strikes. Does not: starting processes (`forked.py`),
 import errno
 import importlib
 import os
+import pickle
 import resource
 import signal
 import threading
@@ -143,6 +144,30 @@ def rows_to(log: str) -> None:
     _checkpoints.Checkpoint.add = logged  # type: ignore[method-assign]
 
 
+def small_device(rows: int) -> None:
+    """Let every pass of the model over more rows than that fail as on a device without memory."""
+    torch, models = importlib.import_module("torch"), importlib.import_module("transformers")
+    forward = models.GPTNeoXForCausalLM.forward
+
+    def limited(self: Any, input_ids: Any = None, **options: Any) -> Any:
+        if input_ids is not None and input_ids.shape[0] > rows:
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {input_ids.shape[0]}.00 GiB")
+        return forward(self, input_ids=input_ids, **options)
+
+    models.GPTNeoXForCausalLM.forward = limited
+
+
+def no_pickle() -> None:
+    """Refuse to load a pickle, whoever asks."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("a pickle was to be loaded")
+
+    pickle.load = pickle.loads = refuse
+
+
 FAULTS: dict[str, Callable[..., None]] = {
     "kill_at": kill_at, "kill_after": kill_after, "full_disk": full_disk, "little_memory": little_memory, "rows_to": rows_to,
+    "no_pickle": no_pickle,
+    "small_device": small_device,
 }  # fmt: skip
