@@ -18,6 +18,11 @@ def is_transient(error: BaseException) -> bool:
     return any(getattr(found, "transient", False) or _passes(found) for found in _chain(error))
 
 
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether memory ran out behind an error, that of the process or of a device."""
+    return any(isinstance(found, MemoryError) or type(found).__name__ == "OutOfMemoryError" for found in _chain(error))
+
+
 def _passes(error: BaseException) -> bool:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from asteer_core.errors import AsteerError
-from asteer_core.faults import is_transient
+from asteer_core.faults import is_exhaustion, is_transient
 from asteer_core.study import Done
 from asteer_pipeline.presentation import describe
 
@@ -42,6 +42,8 @@ def record(context: dg.AssetExecutionContext, work: Iterable[Done]) -> None:
             context.log_event(dg.AssetMaterialization(context.asset_key, metadata=metadata, partition=key, tags=_tags(key)))
         if isinstance(error, AsteerError):
             raise _failure(error, len(finished)) from error
+        if is_exhaustion(error):
+            raise _failure(_without_memory(context, error), len(finished)) from error
         raise
     for key, metadata in finished.items():
         context.add_asset_metadata(metadata, partition_key=key)
@@ -72,6 +74,13 @@ def _check_complete(context: dg.AssetExecutionContext, finished: dict[str | None
             f"{context.asset_key.to_user_string()}: the stage ended without {len(missing)} of {len(asked)} partitions, "
             f"such as {missing[0]!r}, and without saying why; materialise them again, and report this if it happens twice"
         )
+
+
+def _without_memory(context: dg.AssetExecutionContext, error: BaseException) -> AsteerError:
+    return AsteerError(
+        f"{context.asset_key.to_user_string()}: memory ran out ({type(error).__name__}: {str(error)[:200]}); close what else uses the "
+        "machine or its device, or take a smaller model, dtype or batch, then run again: what was finished is kept"
+    )
 
 
 def _failure(error: AsteerError, kept: int) -> dg.Failure:

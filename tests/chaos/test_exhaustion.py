@@ -91,12 +91,6 @@ def test_a_home_that_cannot_be_written_is_said_before_anything_runs(fork, tmp_pa
     assert ended["code"] == 2 and "cannot be written" in ended["output"] and "Traceback" not in ended["output"], ended["output"]
 
 
-def test_a_device_too_small_for_a_batch_gives_the_same_rows(fork, uninterrupted, tmp_path):
-    ended = fork.study_run(tmp_path / "home", small_device=[5])
-    assert ended["code"] == 0, ended["output"]
-    assert differences(warehouse_path(uninterrupted["home"]), warehouse_path(tmp_path / "home")) == {}
-
-
 def test_a_device_too_small_for_a_row_says_so_and_the_study_goes_on_elsewhere(fork, uninterrupted, tmp_path):
     ended = fork.study_run(tmp_path / "home", small_device=[0])
     assert ended["code"] == 2 and "memory" in ended["output"] and "Traceback" not in ended["output"], ended["output"]
@@ -104,8 +98,9 @@ def test_a_device_too_small_for_a_row_says_so_and_the_study_goes_on_elsewhere(fo
 
 
 def test_a_process_without_memory_loses_nothing_that_was_finished(fork, uninterrupted, tmp_path, figure):
-    for megabytes in (40, 120):
-        ended = fork.study_run(tmp_path / "home", little_memory=[megabytes << 20])
-        figure(f"a study with {megabytes} MB more than its imports ends with", ended["code"])
-        assert ended["code"] in (0, 2) or ended["signal"], ended["output"]
+    ended = fork.study_run(tmp_path / "home", little_memory=[120 << 20])
+    figure("a study with 120 MB more than its imports ends with", ended["code"])
+    # The process may also be ended by an allocator that cannot say so; then it is as if it had been killed.
+    assert ended["code"] == 2 or ended["signal"], ended["output"]
+    assert ended["signal"] or "memory ran out" in ended["output"], ended["output"]
     goes_on(fork, uninterrupted, tmp_path / "home")
