@@ -17,6 +17,8 @@ from asteer_core.study import Done
 from asteer_pipeline.presentation import describe
 
 SHOWN_FAILURES = 20
+FAILED_PARTITIONS = "failed partitions"
+"""Metadata of a failure after which the other partitions are stored, so that later stages can go on with them."""
 RETRIES = 3
 FIRST_WAIT_SECONDS = 15.0
 """Faults of disk and network are tried again after 15, 30 and 60 seconds; an error that somebody must fix is not."""
@@ -88,7 +90,7 @@ def _failure(error: AsteerError, kept: int) -> dg.Failure:
     metadata: dict[str, dg.MetadataValue] = {"finished partitions (kept)": dg.MetadataValue.int(kept)}
     if failures:
         lines = [f"{concept}|{key}: {message}" for (concept, key), message in list(failures.items())[:SHOWN_FAILURES]]
-        metadata["failed partitions"] = dg.MetadataValue.int(len(failures))
+        metadata[FAILED_PARTITIONS] = dg.MetadataValue.int(len(failures))
         metadata["failures"] = dg.MetadataValue.text("\n".join(lines))
     # A wrong file or option does not heal by itself, so a retry policy must not run it again.
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)

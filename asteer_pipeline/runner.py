@@ -6,9 +6,10 @@ partition definition, for the whole rectangle of its partitions, which is one ev
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ from asteer_core.paths import home as default_home
 from asteer_pipeline.definitions import build_defs
 from asteer_pipeline.event_writes import fewer_flushes
 from asteer_pipeline.on_demand import GROUP as ON_DEMAND
+from asteer_pipeline.recording import FAILED_PARTITIONS
 from asteer_pipeline.requests import RANGE_END, RANGE_START
 from asteer_pipeline.resources import Progress, WorkspaceResource, shared_workspace
 
@@ -55,6 +57,18 @@ class StageFailed(AsteerError):
     """A stage failed for a reason that a user can fix; what it had finished is kept."""
 
 
+class PartlyFailed(StageFailed):
+    """Some partitions of a stage failed; the others are stored, and later stages can go on with them.
+
+    Attributes:
+        asset: the stage.
+    """
+
+    def __init__(self, message: str, asset: str) -> None:
+        super().__init__(message)
+        self.asset = asset
+
+
 class Interrupted(AsteerError):
     """The run was interrupted (Ctrl-C or a termination signal); what was finished is kept.
 
@@ -86,15 +100,39 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
     job = defs.resolve_implicit_global_asset_job_def()
     todo = batches(defs)
     with fewer_flushes(), _instance(instance, root) as recorder:
+        failures: list[PartlyFailed] = []
         for batch in todo:
             try:
-                result = _materialise(job, batch, recorder, study)
+                failures += _go_on(job, batch, recorder, study, progress)
             except Interrupted as interrupt:
                 interrupt.kept = _recorded(defs, recorder)
                 raise
-            if progress is not None:
-                _report(result, batch, progress)
+    if failures:
+        raise _summary(failures)
     return len(todo)
+
+
+def _go_on(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str, progress: Progress | None) -> list[PartlyFailed]:
+    """Materialise a batch; where some partitions of a stage fail, do the stages after it for the others. Return what failed."""
+    failures: list[PartlyFailed] = []
+    while batch.assets:
+        try:
+            result = _materialise(job, batch, instance, study)
+        except PartlyFailed as failure:
+            failures.append(failure)
+            batch = replace(batch, assets=batch.assets[batch.assets.index(failure.asset) + 1 :])
+            continue
+        if progress is not None:
+            _report(result, batch, progress)
+        break
+    return failures
+
+
+def _summary(failures: Sequence[PartlyFailed]) -> StageFailed:
+    """Return the first failure in full: what lies behind it mostly lacks the same input."""
+    behind = [failure.asset for failure in failures[1:]]
+    also = f"\nThe same, or what depends on it, is missing in: {', '.join(behind)}. Everything else is made." if behind else ""
+    return StageFailed(f"{failures[0]}{also}")
 
 
 def batches(defs: dg.Definitions) -> list[Batch]:
@@ -148,19 +186,26 @@ def _instance(given: dg.DagsterInstance | None, root: Path) -> Iterator[dg.Dagst
 
 
 def _materialise(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str) -> dg.ExecuteInProcessResult:
+    run_id = str(uuid.uuid4())
     try:
         return job.execute_in_process(
             run_config=QUIET,
             instance=instance,
             asset_selection=[dg.AssetKey.from_user_string(name) for name in batch.assets],
             tags={**batch.tags, STUDY_TAG: Path(study).stem},
+            run_id=run_id,
         )
     except DagsterAssetCheckFailedError as failure:
         raise StageFailed(
             f"{failure}; what is stored may not be built on. The check's page in `asteer ui` lists what it found"
         ) from failure
     except dg.Failure as failure:
-        raise StageFailed(failure.description or "a stage failed without saying why") from failure
+        description = failure.description or "a stage failed without saying why"
+        steps = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        failed = next((log.step_key for log in steps if log.step_key in batch.assets), None)
+        if FAILED_PARTITIONS in failure.metadata and failed is not None:
+            raise PartlyFailed(description, failed) from failure
+        raise StageFailed(description) from failure
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
         raise Interrupted("interrupted") from interrupt
 

@@ -75,12 +75,21 @@ def test_partitions_that_finished_before_a_partial_failure_are_recorded_and_the_
         run_study(MINI, home, instance=instance)
     counts = recorded(instance, "steered_corpora")
     assert len(counts) == CORPORA - 1 and set(counts.values()) == {1}
-    assert not recorded(instance, "measurements")
+    # The stages behind it went on with what there is; in the fake core nothing they need is missing.
+    assert len(recorded(instance, "measurements")) == CORPORA and recorded(instance, "leaderboard")
     fake.broken.clear()
     fake.calls.clear()
     run_study(MINI, home, instance=instance)
     assert [call for call in fake.calls if call[0] == "steered_corpora"] == [("steered_corpora", "evasion", "beta:caa:L02:s0.60")]
     assert len(recorded(instance, "measurements")) == CORPORA
+
+
+def test_what_lacks_its_input_is_named_after_what_failed_first(fake, home, instance):
+    fake.broken["steered_corpora", "evasion", "beta:caa:L02:s0.60"] = "block 2 has no scale"
+    fake.broken["measurements", "evasion", "beta:caa:L02:s0.60"] = "its input responses is not there"
+    with pytest.raises(StageFailed, match=r"block 2 has no scale\nThe same.*missing in: measurements\. Everything else is made"):
+        run_study(MINI, home, instance=instance)
+    assert len(recorded(instance, "measurements")) == CORPORA - 1 and len(recorded(instance, "detectors")) == CORPORA
 
 
 def test_a_bug_in_a_stage_keeps_what_was_finished_and_stays_itself(fake, home, instance):
