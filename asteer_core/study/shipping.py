@@ -85,10 +85,11 @@ def _configuration(ws: Workspace, concept: str, name: str) -> Configuration:
 
 
 def _from_row(row: dict) -> Configuration:
-    fields = ("concept", "model", "method", "layer", "strength", "template", "seed")
-    made = Configuration(**{name: row[name] for name in fields})
+    # The columns hold what dials left to the study resolved to; the id holds what was asked for.
+    key = row["configuration_id"].partition("#")[0].removeprefix(f"{row['concept']}:")
+    made = Configuration.parse(row["concept"], key, seed=row["seed"])
     if made.id != row["configuration_id"]:
-        raise StoreError(f"{row['configuration_id']}: its columns name {made.id}; the store is of another version, so run the study again")
+        raise StoreError(f"{row['configuration_id']}: its key and seed make {made.id}; the store is of another version, so run the study again")
     return made
 
 
