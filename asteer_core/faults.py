@@ -1,9 +1,13 @@
 """Which faults pass by themselves: worth another try after a while. Everything else needs somebody to change something."""
 
+import errno
 from collections.abc import Iterator
 
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 """Kinds of OSError that say what is asked for is wrong."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that is full, over its quota or read-only stays so until somebody acts."""
 
 _NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
 """Packages whose errors are those of a connection; the hub's client raises theirs."""
@@ -28,7 +32,7 @@ def _passes(error: BaseException) -> bool:
     if status is not None:
         return status in _STATUSES
     if isinstance(error, OSError):
-        return not isinstance(error, _LASTING)
+        return not isinstance(error, _LASTING) and error.errno not in _FULL
     return type(error).__module__.split(".")[0] in _NETWORK and any(
         word in type(error).__name__ for word in ("Timeout", "Connect", "Network")
     )

@@ -89,7 +89,9 @@ def _from_row(row: dict) -> Configuration:
     key = row["configuration_id"].partition("#")[0].removeprefix(f"{row['concept']}:")
     made = Configuration.parse(row["concept"], key, seed=row["seed"])
     if made.id != row["configuration_id"]:
-        raise StoreError(f"{row['configuration_id']}: its key and seed make {made.id}; the store is of another version, so run the study again")
+        raise StoreError(
+            f"{row['configuration_id']}: its key and seed make {made.id}; the store is of another version, so run the study again"
+        )
     return made
 
 

@@ -26,6 +26,7 @@ def response(status):
     ("error", "expected"),
     [
         (OSError(errno.EIO, "input/output error"), True),
+        (OSError(errno.ENOSPC, "no space left on device"), False),
         (ConnectionResetError(), True),
         (TimeoutError(), True),
         (httpx2.ConnectTimeout("slow"), True),

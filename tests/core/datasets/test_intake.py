@@ -79,7 +79,7 @@ def test_the_hub_is_asked_for_the_pinned_revision_only(entry, monkeypatch):
 
 def test_without_the_datasets_package_the_error_names_the_extra(entry, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'asteer\[data\]'"):
+    with pytest.raises(DataError, match=r"pip install 'asteer\[datasets\]'"):
         read({**entry, "kind": "hf", "hub": "own/er", "revision": "abc"})
 
 

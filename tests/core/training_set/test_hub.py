@@ -60,6 +60,8 @@ def hub(monkeypatch):
     thread.start()
     Hub.calls, Hub.refuses = [], False
     monkeypatch.setenv("HF_ENDPOINT", server.url)
+    # Read once, when the client is imported; other tests switch it on.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     yield server
     server.shutdown()
