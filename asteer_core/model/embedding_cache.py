@@ -37,7 +37,8 @@ class EmbeddingCache:
         self._folder = Path(root) / encoder.fingerprint[:16]
         self._record = np.dtype([("key", "V32"), ("vector", "<f4", (encoder.width,))])
         self._place: dict[bytes, tuple[int, int]] = {}
-        self._shards: list[np.ndarray] = []
+        # Paths, not mapped arrays: a mapping holds a file descriptor, and a home that is used for months has thousands of shards.
+        self._shards: list[Path] = []
         self._known: set[str] = set()
 
     @property
@@ -62,7 +63,7 @@ class EmbeddingCache:
             rows.setdefault(shard, []).append((place, row))
         for shard, pairs in rows.items():
             places, sources = zip(*pairs, strict=True)
-            found[list(places)] = self._shards[shard]["vector"][list(sources)]
+            found[list(places)] = self._open(self._shards[shard])["vector"][list(sources)]
         return found
 
     def _add(self, missing: list[tuple[bytes, str]], on_progress: Callable[[int, int], None] | None, size: int = 2048) -> None:
@@ -86,7 +87,7 @@ class EmbeddingCache:
             os.fsync(stream.fileno())
         draft.replace(self._folder / name)
         self._known.add(name)
-        self._index(shard)
+        self._index(shard, self._folder / name)
 
     def _refresh(self) -> None:
         """Take in shards that appeared since the last look."""
@@ -95,18 +96,22 @@ class EmbeddingCache:
         for path in sorted(self._folder.glob("*.npy")):
             if path.name in self._known:
                 continue
-            try:
-                shard = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise StoreError(f"{path}: damaged embedding shard ({error}); delete the file, its texts are encoded again") from error
-            if shard.dtype != self._record:
-                raise StoreError(f"{path}: holds {shard.dtype}, expected {self._record}; delete the file, its texts are encoded again")
+            shard = self._open(path)
             self._known.add(path.name)
-            self._index(shard)
+            self._index(shard, path)
 
-    def _index(self, shard: np.ndarray) -> None:
+    def _open(self, path: Path) -> np.ndarray:
+        try:
+            shard = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise StoreError(f"{path}: damaged embedding shard ({error}); delete the file, its texts are encoded again") from error
+        if shard.dtype != self._record:
+            raise StoreError(f"{path}: holds {shard.dtype}, expected {self._record}; delete the file, its texts are encoded again")
+        return shard
+
+    def _index(self, shard: np.ndarray, path: Path) -> None:
         number = len(self._shards)
-        self._shards.append(shard)
+        self._shards.append(path)
         # Void scalars are slow to make one by one; one block of bytes is cut instead.
         block = np.ascontiguousarray(shard["key"]).tobytes()
         for row in range(len(shard)):

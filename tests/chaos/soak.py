@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-WARM = 2
-"""Studies before the first look: caches fill and libraries load what they load once."""
+WARM = {"studies": 10, "partitions": 2}
+"""Rounds before the first look: caches fill, libraries load what they load once, and the allocator finds its size."""
 
 
 def state() -> dict:
@@ -72,10 +72,14 @@ def main(kind: str, number: str, folder: str) -> None:
     for left in {"studies": studies, "partitions": partitions}[kind](int(number), Path(folder)):
         hooks += left
         count += 1
-        if count == WARM:
+        if count == WARM[kind]:
             first = state()
     last = state()
-    print(json.dumps({"rounds": count - WARM, "hooks": hooks, "growth": {name: last[name] - first[name] for name in last}, "last": last}))
+    print(
+        json.dumps(
+            {"rounds": count - WARM[kind], "hooks": hooks, "growth": {name: last[name] - first[name] for name in last}, "last": last}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STUDIES = {"ci": 6, "full": 200}
+STUDIES = {"ci": 16, "full": 200}
 PARTITIONS = {"ci": 200, "full": 1000}
 MOST_MEGABYTES = {"studies": 4.0, "partitions": 8.0}
 """Growth per study or round that is allowed; a model of the study has seven megabytes and would show at once."""

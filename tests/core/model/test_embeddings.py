@@ -103,6 +103,16 @@ def test_a_write_that_was_cut_short_is_ignored_and_a_damaged_shard_is_named(tmp_
         EmbeddingCache(tmp_path, Counting()).encode(["a"])
 
 
+def test_a_home_of_many_shards_holds_no_file_open(tmp_path):
+    cache = EmbeddingCache(tmp_path, Counting())
+    before = len(os.listdir("/dev/fd"))
+    for number in range(40):
+        cache.encode([f"text {number}", "text 0"])
+    again = EmbeddingCache(tmp_path, Counting())
+    again.encode([f"text {number}" for number in range(40)])
+    assert len(list(tmp_path.rglob("*.npy"))) == 40 and len(os.listdir("/dev/fd")) <= before
+
+
 def test_fifty_thousand_known_texts_are_found_quickly(tmp_path):
     class Fast(Counting):
         def encode(self, texts, *, on_progress=None):
