@@ -37,7 +37,8 @@ def database():
 
 def _as_server_user(program: str, *arguments: str) -> None:
     command = [str(PROGRAMS[-1] / program), *arguments]
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    runuser = shutil.which("runuser") or "/usr/sbin/runuser"
+    prefix = [runuser, "-u", "postgres", "--"] if os.geteuid() == 0 else []
     done = subprocess.run([*prefix, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=120)
     assert done.returncode == 0, done.stderr.decode()
 
