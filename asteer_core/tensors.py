@@ -5,10 +5,7 @@ What the arrays mean belongs to the room that writes them.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import StoreError
 
 ENTRY = "asteer"
@@ -36,22 +34,14 @@ def write_tensors(path: Path, kind: str, version: int, header: Mapping[str, Any]
         raise StoreError(
             f"{path}: the metadata cannot be written as JSON: {error}; use finite numbers, strings, lists and mappings"
         ) from error
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    # safetensors takes the bytes as they lie, so a strided view would be written scrambled.
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # safetensors takes the bytes as they lie, so a strided view would be written scrambled.
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, metadata={ENTRY: text})
-        # Without the flush a power cut can leave the new name on an empty file.
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_whole(path, lambda temporary: save_file(arrays, temporary, metadata={ENTRY: text}))
     except (OSError, SafetensorError) as error:
         raise StoreError(
             f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -3,10 +3,7 @@
 Not here: how a concept uses the rows (`asteer_core.concepts.concept`).
 """
 
-import contextlib
 import json
-import os
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from asteer_core.atomic import write_whole
 from asteer_core.datasets.readers import sources
 from asteer_core.datasets.roles import assign_roles
 from asteer_core.datasets.rows import labelled_rows
@@ -141,12 +139,5 @@ def _cached(path: Path) -> Intake | None:
 
 
 def _keep(path: Path, intake: Intake) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
-    try:
-        intake.rows.write_parquet(name, metadata={"asteer": json.dumps({"read": intake.read, "dropped": intake.dropped})})
-        Path(name).replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+    report = {"asteer": json.dumps({"read": intake.read, "dropped": intake.dropped})}
+    write_whole(path, lambda temporary: intake.rows.write_parquet(temporary, metadata=report))

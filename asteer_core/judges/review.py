@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges._review_page import page
 from asteer_core.judges._rubric import AXES, TOP, Rubric
@@ -39,16 +39,11 @@ def write_review(path: Path | str, rows: pl.DataFrame, rubric: Rubric, rng: np.r
     shown = [dict(zip(("id", "prompt", "response"), items[place], strict=True)) for place in order]
     data = {"title": rubric.title, "definition": rubric.definition, "rubric": rubric.rubric, "axes": AXES, "top": TOP, "items": shown}
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.tmp")
+    content = page(data)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page(data), encoding="ascii")
-        temporary.replace(target)
+        write_whole(target, lambda temporary: temporary.write_text(content, encoding="ascii"))
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error}); choose a writable folder") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
     return len(shown)
 
 

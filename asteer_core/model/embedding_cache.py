@@ -7,7 +7,6 @@ so that several processes may read and add at the same time. What does not belon
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import StoreError
 
 
@@ -77,17 +77,16 @@ class EmbeddingCache:
                 on_progress(start + len(part), len(missing))
 
     def _save(self, shard: np.ndarray) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{uuid.uuid4().hex}.npy"
-        # A name that the scan does not match, so that a process killed here leaves nothing half written behind.
-        draft = self._folder / f"{name}.draft"
-        with draft.open("wb") as stream:
-            np.save(stream, shard, allow_pickle=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._folder / name)
-        self._known.add(name)
-        self._index(shard, self._folder / name)
+        path = self._folder / f"{uuid.uuid4().hex}.npy"
+
+        def fill(temporary: Path) -> None:
+            # By a stream: to a path, numpy would add a suffix, and the scan would take a half-written file for a shard.
+            with temporary.open("wb") as stream:
+                np.save(stream, shard, allow_pickle=False)
+
+        write_whole(path, fill)
+        self._known.add(path.name)
+        self._index(shard, path)
 
     def _refresh(self) -> None:
         """Take in shards that appeared since the last look."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import ConfigError, ModelError
 from asteer_core.model.available import HUB_FILE
 from asteer_core.model.specs import read_entries
@@ -91,10 +92,7 @@ def update(home: Path, source: HubSource, taken: Iterable[str]) -> bool:
     if wanted == known:
         return False
     text = _HEADER.format(source=f"{source.kind} {source.name}") + yaml.safe_dump(wanted, sort_keys=False)
-    home.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+    write_whole(file, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return True
 
 

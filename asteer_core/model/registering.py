@@ -5,11 +5,11 @@ What does not belong here: what an entry may say (`specs.py`), which models ther
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import ConfigError
 from asteer_core.model.available import FILE, available_models
 from asteer_core.model.specs import ModelSpec, check_scorer
@@ -37,10 +37,8 @@ def add_model(spec: ModelSpec, home: Path, data_root: Path) -> Path:
     text = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, width=140)
     try:
         before = file.read_text(encoding="utf-8") if file.is_file() else _HEADER
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.tmp")
-        temporary.write_text(before + ("" if before.endswith("\n") else "\n") + text, encoding="utf-8")
-        os.replace(temporary, file)
+        content = before + ("" if before.endswith("\n") else "\n") + text
+        write_whole(file, lambda temporary: temporary.write_text(content, encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written ({error}); set ASTEER_HOME to a folder that can") from None
     return file

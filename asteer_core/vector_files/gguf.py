@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import StoreError
 
 MAGIC = b"GGUF"
@@ -57,7 +57,8 @@ def write_gguf(path: Path, fields: Mapping[str, str | int], tensors: Mapping[str
         data += np.ascontiguousarray(array, dtype="<f4").tobytes()
         data += bytes(-len(data) % ALIGNMENT)
     start = b"".join(head)
-    _write_whole(path, start + bytes(-len(start) % ALIGNMENT) + bytes(data))
+    content = start + bytes(-len(start) % ALIGNMENT) + bytes(data)
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 class _Source:
@@ -184,14 +185,3 @@ def _tensor_info(source: _Source) -> tuple[str, list[int], str, int]:
 def _text(value: str) -> bytes:
     encoded = value.encode()
     return struct.pack("<Q", len(encoded)) + encoded
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -3,10 +3,7 @@
 Belongs here: each of these once for both. Does not: what a place is (`places.py`), or which file holds what (`store.py`).
 """
 
-import contextlib
-import os
 import shutil
-import uuid
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -15,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from asteer_core.atomic import write_whole
 from asteer_core.errors import StoreError
 from asteer_core.types import fingerprint
 from asteer_core.warehouse.places import filesystem, is_remote, key, reaching
@@ -40,23 +38,12 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Tr
             write(temporary)
             filesystem(path).put_file(str(temporary), key(path))
         return
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        if durable:
-            # Without the flush a power cut can leave the new name on an empty file.
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, write, durable=durable)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"{path}: cannot be written ({error}); free some disk space or set ASTEER_HOME to a writable folder, then run again"
         ) from error
-    finally:
-        # Where the folder cannot be written, nor can the file be removed; the error above is what counts.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write_folder(folder: Path, make: Callable[[Path], object], last: str) -> None:
