@@ -1,12 +1,36 @@
 """The whole line without an orchestrator, for tests and notebooks: the same stages, in the same order, over the whole plan."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from asteer_core.errors import unknown_name
 from asteer_core.study import stages
 from asteer_core.study.done import Done, PartialFailure
 from asteer_core.study.plan import RANDOM, Plan
 from asteer_core.study.workspace import Workspace
+
+Over = Literal["concepts", "vectors", "cells", "pairs"]
+
+LINE: dict[str, Over | None] = {
+    "contrastive_prompts": "concepts",
+    "steering_vectors": "vectors",
+    "judges": "concepts",
+    "baseline_corpora": "cells",
+    "steered_corpora": "pairs",
+    "baseline_measurements": "cells",
+    "measurements": "pairs",
+    "baseline_metrics": "cells",
+    "corpus_metrics": "pairs",
+    "baseline_detectors": "cells",
+    "detectors": "pairs",
+    "saved_detectors": None,
+    "leaderboard": None,
+    "metric_auroc_correlation": None,
+    "choice_regret": None,
+    "warehouse": None,
+    "report": None,
+}
+"""The stages in order, and the partitions of a plan that each is over; None = the study as a whole."""
 
 
 def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]:
@@ -24,31 +48,13 @@ def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]
         AsteerError: a stage failed as a whole; everything finished before is stored, and a second call goes on from there.
     """
     left = _Left(ws.plan)
-    line = (
-        ("contrastive_prompts", lambda: stages.contrastive_prompts(ws, left.concepts())),
-        ("steering_vectors", lambda: stages.steering_vectors(ws, left.vectors())),
-        ("judges", lambda: stages.judges(ws, left.concepts())),
-        ("baseline_corpora", lambda: stages.baseline_corpora(ws, left.cells())),
-        ("steered_corpora", lambda: stages.steered_corpora(ws, left.pairs())),
-        ("baseline_measurements", lambda: stages.baseline_measurements(ws, left.cells())),
-        ("measurements", lambda: stages.measurements(ws, left.pairs())),
-        ("baseline_metrics", lambda: stages.baseline_metrics(ws, left.cells())),
-        ("corpus_metrics", lambda: stages.corpus_metrics(ws, left.pairs())),
-        ("baseline_detectors", lambda: stages.baseline_detectors(ws, left.cells())),
-        ("detectors", lambda: stages.detectors(ws, left.pairs())),
-        ("saved_detectors", lambda: stages.saved_detectors(ws)),
-        ("leaderboard", lambda: stages.leaderboard(ws)),
-        ("metric_auroc_correlation", lambda: stages.metric_auroc_correlation(ws)),
-        ("choice_regret", lambda: stages.choice_regret(ws)),
-        ("warehouse", lambda: stages.warehouse(ws)),
-        ("report", lambda: stages.report(ws)),
-    )
-    names = [name for name, _ in line]
+    names = list(LINE)
     if until not in names:
         raise unknown_name("stage", until, names)
-    for stage, run in line[: names.index(until) + 1]:
+    for stage in names[: names.index(until) + 1]:
+        over, make = LINE[stage], getattr(stages, stage)
         try:
-            for done in run():
+            for done in make(ws) if over is None else make(ws, getattr(left, over)()):
                 yield stage, done
         except PartialFailure as failure:
             left.lost |= {partition: f"{stage}: {message}" for partition, message in failure.failures.items()}

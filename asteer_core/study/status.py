@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asteer_core.study.line import LINE, Over
 from asteer_core.study.stages.report import report_path
 from asteer_core.study.state import is_current, partitioned_stages
 from asteer_core.study.study import Study
@@ -36,20 +37,17 @@ def status(study: Study, home: Path) -> list[StageStatus]:
     """
     ws = Workspace(study, home)
     plan = ws.plan
-    concepts: list[Partition] = [(concept, None) for concept in plan.concepts]
-    line: tuple[tuple[str, Sequence[Partition]], ...] = (
-        ("contrastive_prompts", concepts), ("steering_vectors", plan.vectors), ("judges", concepts), ("baseline_corpora", plan.cells),
-        ("steered_corpora", plan.pairs), ("baseline_measurements", plan.cells), ("measurements", plan.pairs),
-        ("baseline_metrics", plan.cells), ("corpus_metrics", plan.pairs), ("baseline_detectors", plan.cells), ("detectors", plan.pairs),
-    )  # fmt: skip
-    found = [_partitioned(ws, stage, partitions) for stage, partitions in line]
-    stored = {
-        "saved_detectors": ws.store.path("saved_detectors"),
-        "leaderboard": ws.store.path("leaderboard"), "metric_auroc_correlation": ws.store.path("metric_auroc_correlation"),
-        "warehouse": warehouse_path(home), "report": report_path(home, study.name),
+    over: dict[Over, Sequence[Partition]] = {
+        "concepts": [(concept, None) for concept in plan.concepts], "vectors": plan.vectors, "cells": plan.cells, "pairs": plan.pairs,
     }  # fmt: skip
-    for stage, path in stored.items():
-        there, current = is_present(path), is_current(ws, stage)
+    # Stages over the whole study store a table of their own name, but for these.
+    files = {"warehouse": warehouse_path(home), "report": report_path(home, study.name)}
+    found = []
+    for stage, kind in LINE.items():
+        if kind is not None:
+            found.append(_partitioned(ws, stage, over[kind]))
+            continue
+        there, current = is_present(files.get(stage) or ws.store.path(stage)), is_current(ws, stage)
         found.append(StageStatus(stage, 1, int(current), int(there and not current), int(not there)))
     return found
 

@@ -6,11 +6,16 @@ import polars as pl
 import pytest
 
 from asteer_core.study import Workspace, load_study, run_line
+from asteer_core.study.line import LINE
 from asteer_core.study.status import status
 
 
 def counts(study, home: Path) -> dict[str, tuple[int, int, int]]:
     return {row.stage: (row.current, row.stale, row.missing) for row in status(study, home)}
+
+
+def test_every_stage_of_the_line_is_told_in_order(tmp_path: Path) -> None:
+    assert [row.stage for row in status(load_study("quick"), tmp_path)] == list(LINE)
 
 
 def test_nothing_is_there_before_the_first_run(tmp_path: Path) -> None:
