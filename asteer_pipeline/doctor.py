@@ -22,6 +22,7 @@ from asteer_core.concepts import list_concepts, load_concept
 from asteer_core.errors import AsteerError
 from asteer_core.model.available import available_models
 from asteer_core.paths import concept_roots, data_root
+from asteer_core.study.estimate import cpu_cores
 
 GIBIBYTE = 1 << 30
 HUB = "https://huggingface.co"
@@ -94,9 +95,8 @@ def _devices() -> Iterator[Symptom]:
     from asteer_core.model.devices import devices
 
     found = devices()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = os.environ.get("OMP_NUM_THREADS")
-    yield Symptom("fine", "devices", f"{', '.join(found)}; {cores} CPU cores{f', OMP_NUM_THREADS={threads}' if threads else ''}")
+    yield Symptom("fine", "devices", f"{', '.join(found)}; {cpu_cores()} CPU cores{f', OMP_NUM_THREADS={threads}' if threads else ''}")
     if found == ["cpu"]:
         yield Symptom("fine", "GPU", "none; models beyond a few hundred million parameters will be slow")
     memory = _memory()

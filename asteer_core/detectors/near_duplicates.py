@@ -40,7 +40,7 @@ class DuplicateIndex:
         `minhash` (Jaccard similarity of word 5-grams of at least .8; MinHash proposes, the true Jaccard decides), `cosine`
         (embeddings closer than .95; None if either side has no embeddings, since nothing was checked). Also `kept` and `total`.
         """
-        words = [_words(text) for text in train.texts]
+        words = [words_of(text) for text in train.texts]
         reason = np.full(len(train), "", dtype="<U8")
         cosine = self._close(train)
         if cosine is not None:
@@ -60,7 +60,7 @@ class DuplicateIndex:
         return (_unit_rows(train.embeddings) @ self._unit.T).max(axis=1, initial=-1) > MAX_COSINE
 
     def _overlaps(self, words: tuple[str, ...]) -> bool:
-        mine = _shingles(words)
+        mine = shingles(words)
         rivals = self._lsh.query(_minhash(mine))
         theirs = [self._shingles[int(str(i))] for i in rivals]
         return any(len(mine & other) >= MAX_JACCARD * len(mine | other) for other in theirs)
@@ -71,7 +71,7 @@ class DuplicateIndex:
 
     @cached_property
     def _word_lists(self) -> list[tuple[str, ...]]:
-        return [_words(text) for text in self._test.texts]
+        return [words_of(text) for text in self._test.texts]
 
     @cached_property
     def _digests(self) -> set[bytes]:
@@ -79,7 +79,7 @@ class DuplicateIndex:
 
     @cached_property
     def _shingles(self) -> list[set[bytes]]:
-        return [_shingles(words) for words in self._word_lists]
+        return [shingles(words) for words in self._word_lists]
 
     @cached_property
     def _lsh(self) -> MinHashLSH:
@@ -87,8 +87,8 @@ class DuplicateIndex:
 
         # A lower threshold than the one that decides: the index must propose nearly all pairs, and may propose too many.
         index = MinHashLSH(threshold=MAX_JACCARD - 0.2, num_perm=PERMUTATIONS)
-        for i, shingles in enumerate(self._shingles):
-            index.insert(str(i), _minhash(shingles))
+        for i, grams in enumerate(self._shingles):
+            index.insert(str(i), _minhash(grams))
         return index
 
 
@@ -100,7 +100,7 @@ def deduplicate(train: TextSet, test: TextSet) -> tuple[np.ndarray, dict[str, in
     return DuplicateIndex(test).check(train)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\w+", text.casefold())) or (text.strip(),)
 
 
@@ -108,7 +108,7 @@ def _digest(words: tuple[str, ...]) -> bytes:
     return hashlib.sha256(" ".join(words).encode("utf-8", "surrogatepass")).digest()
 
 
-def _shingles(words: tuple[str, ...]) -> set[bytes]:
+def shingles(words: tuple[str, ...]) -> set[bytes]:
     """Return the word 5-grams; a shorter text is one shingle."""
     count = max(1, len(words) - SHINGLE_WORDS + 1)
     return {" ".join(words[i : i + SHINGLE_WORDS]).encode("utf-8", "surrogatepass") for i in range(count)}

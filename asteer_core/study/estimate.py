@@ -3,6 +3,7 @@
 What does not belong here: the plan itself (`plan.py`). Figures are estimates and say what they rest on.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,11 @@ BYTES_PER_TOKEN = 40
 REPLY_SHARE = 0.5
 """Replies end by themselves before the limit; half of it is what the embedded models write."""
 GENERATION = ("baseline_corpora", "steered_corpora")
+
+
+def cpu_cores() -> int:
+    """Return the number of CPU cores that this process may use, at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from asteer_core.concepts.card import Card, read_card
 from asteer_core.concepts.concept import find_concept
 from asteer_core.concepts.pairs import split_groups
 from asteer_core.concepts.rows import JUDGE, PAIRS, parse_row, read_objects, read_rows, refuse_repeats
+from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError, DataError
 from asteer_core.judges import EmbeddedJudge
 from asteer_core.model.available import available_models
@@ -170,7 +171,7 @@ def write_concept(made: MadePairs, source: str, name: str, *, home: Path | None 
     if taken:
         raise ConfigError(f"{taken[0]}: a concept of this name is there already; choose another name")
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns(PAIRS.name))
-    card = yaml.safe_load((folder / "concept.yaml").read_text(encoding="utf-8"))
+    card = read_yaml(folder / "concept.yaml", DataError)
     write_pairs(made, target / PAIRS.name)
     (target / "concept.yaml").write_text(yaml.safe_dump({**card, "name": name}, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return target

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError
 from asteer_core.paths import data_root
 from asteer_core.study.study import Study, list_presets, load_study
@@ -92,4 +93,4 @@ def json_schema() -> dict[str, Any]:
 def _values(study: Study) -> dict[str, Any]:
     """Return what the preset says, without what it leaves to defaults."""
     path = data_root() / "presets" / f"{study.name}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path, ConfigError)

@@ -124,14 +124,13 @@ def show_plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
 ) -> None:
     """Say what a study would make and take, without making it."""
-    from asteer_core.study.estimate import estimate
+    from asteer_core.study.estimate import cpu_cores, estimate
 
     root = (home or paths.home()).resolve()
     study = load_study(name, root)
     planned = plan(study, depth_under(root))
     console = Console()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cost = estimate(study, planned, root, study.controls.templates or DEFAULT_TEMPLATES, cores)
+    cost = estimate(study, planned, root, study.controls.templates or DEFAULT_TEMPLATES, cpu_cores())
     if as_json:
         counts = {"concepts": planned.concepts, "models": planned.models, "configurations": len(planned.pairs)}
         print(json.dumps({"study": study.name, **counts, **asdict(cost)}, indent=2))
