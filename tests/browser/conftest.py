@@ -56,9 +56,9 @@ class Visit:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(home: Path) -> Iterator[Browser]:
-    # The home first: Dagster cannot run inside the event loop that Playwright keeps.
+    # The home first, and no longer than a module: Dagster cannot run inside the event loop that Playwright keeps.
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.fail("no chromium on the path; run .ci/packages")
