@@ -27,9 +27,13 @@ class StoreError(AsteerError):
     """A stored artifact is missing, truncated, or from another version."""
 
 
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" with the nearest of the known names, or "" where none is near; it goes behind a sentence."""
+    near = difflib.get_close_matches(str(name), sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name, with the nearest known names and the full list."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ConfigError(f"unknown {kind} {name!r}.{hint} Registered: {', '.join(names) or '(none)'}.")
+    return ConfigError(f"unknown {kind} {name!r}.{did_you_mean(name, names)} Registered: {', '.join(names) or '(none)'}.")

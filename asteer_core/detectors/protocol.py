@@ -5,7 +5,6 @@ Not here: any kind itself (one file each), what kinds read (`text_sets.py`), eva
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from asteer_core.detectors.text_sets import TextSet
-from asteer_core.errors import ConfigError, DataError
+from asteer_core.errors import ConfigError, DataError, did_you_mean
 from asteer_core.registry import Registry
 
 MIN_TEXTS_PER_CLASS = 5
@@ -113,9 +112,7 @@ def _fault(name: str, kind: type[Kind], fault: Any) -> str:
     if fault["type"] != "extra_forbidden":
         return f"detector {name!r}, option {option!r}: {fault['msg'].removeprefix('Value error, ')}; got {fault['input']!r}"
     known = list(kind.model_fields)
-    near = difflib.get_close_matches(option, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"detector {name!r}: unknown option {option!r}.{hint} Options: {', '.join(known) or '(none)'}."
+    return f"detector {name!r}: unknown option {option!r}.{did_you_mean(option, known)} Options: {', '.join(known) or '(none)'}."
 
 
 def check_training(train: TextSet, labels: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ Torch-free, so that a study can be checked and planned without loading a model. 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from asteer_core.documents import read_yaml
-from asteer_core.errors import ConfigError
+from asteer_core.errors import ConfigError, did_you_mean
 from asteer_core.types import check_name
 
 
@@ -115,9 +114,7 @@ def parse_entry(entry: Any, where: str) -> ModelSpec:
     known = list(ModelSpec.model_fields)
     for key in entry:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{where}: unknown key {key!r}.{hint} Known keys: {', '.join(known)}.")
+            raise ConfigError(f"{where}: unknown key {key!r}.{did_you_mean(key, known)} Known keys: {', '.join(known)}.")
     try:
         return ModelSpec.model_validate(entry)
     except ValidationError as error:
@@ -132,8 +129,7 @@ def check_scorer(spec: ModelSpec, models: Mapping[str, ModelSpec], where: str) -
         ConfigError: it is unknown (the nearest is suggested), or the model itself.
     """
     if spec.scorer is not None and spec.scorer not in models:
-        near = difflib.get_close_matches(spec.scorer, list(models), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(spec.scorer, models)
         raise ConfigError(f"{where}, model {spec.name!r}: unknown scorer {spec.scorer!r}.{hint} Models: {', '.join(models)}.")
     if spec.scorer == spec.name:
         raise ConfigError(f"{where}, model {spec.name!r}: scorer is the model itself; coherence must be scored by another model")

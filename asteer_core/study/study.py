@@ -1,6 +1,5 @@
 """The study file: what is to be run, as one validated YAML. Nothing is computed here."""
 
-import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from asteer_core.documents import read_yaml
-from asteer_core.errors import ConfigError, unknown_name
+from asteer_core.errors import ConfigError, did_you_mean, unknown_name
 from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_core.study.every_model import ALL, name_models
@@ -106,8 +105,7 @@ def _sampling(value: Any) -> Any:
     known = Sampling.__dataclass_fields__
     for key in value:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            raise ValueError(f"unknown key {key!r}." + (f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."))
+            raise ValueError(f"unknown key {key!r}." + (did_you_mean(key, known) or f" Known: {', '.join(known)}."))
     stop = value.get("stop", ())
     return {**value, "stop": tuple(stop) if isinstance(stop, list) else stop}
 
@@ -199,9 +197,7 @@ def _explain(fault: Any, value: Any) -> str:
     if fault["type"] != "extra_forbidden":
         return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
     known = _keys_beside(fault["loc"])
-    near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
-    return f"{place}: unknown key.{hint}"
+    return f"{place}: unknown key." + (did_you_mean(fault["loc"][-1], known) or f" Known: {', '.join(known)}.")
 
 
 def _keys_beside(place: Iterable[Any]) -> list[str]:
