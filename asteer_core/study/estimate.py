@@ -9,9 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from asteer_core.concepts.card import read_card
+from asteer_core.concepts.concept import find_concept
 from asteer_core.errors import AsteerError
 from asteer_core.model.available import available_models
-from asteer_core.paths import data_root
+from asteer_core.paths import concept_roots, data_root
 from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
 from asteer_core.warehouse.files import read_frame, stamps
@@ -51,8 +53,8 @@ class Estimate:
     basis: str
 
 
-def estimate(study: Study, plan: Plan, home: Path, templates: int, cores: int) -> Estimate:
-    """Return what a study will take; `templates`: prompting templates per concept.
+def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
+    """Return what a study will take.
 
     What is stored already is not subtracted: it is adopted in seconds, and the plan of a rerun says how much there is.
     """
@@ -60,8 +62,9 @@ def estimate(study: Study, plan: Plan, home: Path, templates: int, cores: int) -
     directions = 0
     if random and not isinstance(random.strengths, dict):
         directions = len(plan.models) * _count(random.layers_of(plan.models[0])) * len(random.strengths)
-    per_concept = len(plan.configuration_keys) + len(plan.models) * (1 + templates) + directions
-    responses = len(plan.concepts) * per_concept * study.size.prompts * study.size.samples
+    each = len(plan.configuration_keys) + len(plan.models) + directions
+    prompted = len(plan.models) * sum(_templates(study, concept, home) for concept in plan.concepts)
+    responses = (len(plan.concepts) * each + prompted) * study.size.prompts * study.size.samples
     tokens = int(responses * study.sampling.max_new_tokens * REPLY_SHARE)
     rate = _earlier_rate(home, study.name)
     if rate is not None:
@@ -73,6 +76,11 @@ def estimate(study: Study, plan: Plan, home: Path, templates: int, cores: int) -
     # Two operations per weight and token; scoring, embedding and detectors take about as long again on small models.
     seconds = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01
     return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, f"the size of the weights and {cores} CPU cores")
+
+
+def _templates(study: Study, concept: str, home: Path) -> int:
+    card = read_card(find_concept(concept, concept_roots(home, data_root())) / "concept.yaml")
+    return len(card.templates[: study.controls.templates])
 
 
 def _count(layers: object) -> int:

@@ -116,7 +116,7 @@ def baselines(study: Study, concept: str, model: str, templates: tuple[str, ...]
     """Return the baseline configurations of a cell: unsteered, prompted (one per template), random directions.
 
     Args:
-        templates: ids of the templates to use, already cut to the study's number (`choose_templates`).
+        templates: ids of the templates to use, already cut to the study's number (`Workspace.templates`).
     """
     seed = study.seed
     found = [Configuration(concept, model, "unsteered", seed=seed)]

@@ -24,8 +24,6 @@ app = typer.Typer(help="Run a study, or see what it would make.", no_args_is_hel
 Name = Annotated[str, typer.Argument(help="Name of a preset (`asteer study list`) or path of a study file.")]
 Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
 INTERRUPTED = 130
-DEFAULT_TEMPLATES = 8
-"""Prompting templates that a shipped concept has, where a study does not cut them."""
 
 
 @app.command("run")
@@ -130,7 +128,7 @@ def show_plan(
     study = load_study(name, root)
     planned = plan(study, depth_under(root))
     console = Console()
-    cost = estimate(study, planned, root, study.controls.templates or DEFAULT_TEMPLATES, cpu_cores())
+    cost = estimate(study, planned, root, cpu_cores())
     if as_json:
         counts = {"concepts": planned.concepts, "models": planned.models, "configurations": len(planned.pairs)}
         print(json.dumps({"study": study.name, **counts, **asdict(cost)}, indent=2))

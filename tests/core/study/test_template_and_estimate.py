@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
+from asteer_core.concepts import load_concept
 from asteer_core.errors import ConfigError
 from asteer_core.study import list_presets, load_study, plan
 from asteer_core.study.estimate import estimate
@@ -50,9 +51,12 @@ def test_the_schema_names_every_key_and_forbids_others() -> None:
 
 def test_responses_are_counted_with_their_baselines(tmp_path: Path) -> None:
     study = load_study("quick")
-    cost = estimate(study, plan(study), tmp_path, 4, cores=2)
-    # 2 concepts x (12 configurations + unsteered + 4 templates + 1 random direction) x 80 prompts
-    assert cost.responses == 2 * (12 + 1 + 4 + 1) * 80
+    cost = estimate(study, plan(study), tmp_path, cores=2)
+    # 2 concepts x (12 configurations + unsteered + 1 random direction + templates) x 80 prompts
+    assert study.controls.templates == 4 and cost.responses == 2 * (12 + 1 + 1 + 4) * 80
+    every = study.model_copy(update={"controls": study.controls.model_copy(update={"templates": None})})
+    each = sum(len(load_concept(name).templates) for name in study.concepts)
+    assert estimate(every, plan(every), tmp_path, cores=2).responses == (2 * (12 + 1 + 1) + each) * 80
     assert cost.seconds and cost.seconds > 0 and "2 CPU cores" in cost.basis
 
 
@@ -66,11 +70,11 @@ def test_time_goes_by_earlier_runs_where_there_are_any(tmp_path: Path) -> None:
         common | {"stage": "measurements", "seconds": 20.0, "partitions": 2, "rows": 100},
     ]
     pl.DataFrame(rows).write_parquet(folder / "a.parquet")
-    cost = estimate(study, plan(study), tmp_path, 4, cores=2)
+    cost = estimate(study, plan(study), tmp_path, cores=2)
     assert cost.seconds == pytest.approx(cost.responses * 0.5) and "earlier runs" in cost.basis
 
 
 def test_a_model_that_is_not_on_this_disk_has_no_estimate_of_time(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("- {name: big, source: owner/big, scorer: llama-3m}\n")
     study = load_study("quick").model_copy(update={"models": ["big"]})
-    assert estimate(study, plan(study), tmp_path, 4, cores=2).seconds is None
+    assert estimate(study, plan(study), tmp_path, cores=2).seconds is None
