@@ -3,13 +3,14 @@
 from asteer_core.metrics._registry import METRICS, Metric, metric
 from asteer_core.metrics._tokens import tokenise
 from asteer_core.metrics.intervals import Interval, corpus_intervals, mean_draws
-from asteer_core.metrics.measured import METRIC_VERSION, Measured, MetricSettings, Scores
+from asteer_core.metrics.measured import METRIC_VERSION, Embedding, Measured, MetricSettings, Scores
 from asteer_core.metrics.reference import Reference, fit_reference, pair_cosines, random_pair_cosines
 from asteer_core.metrics.scoring import score_corpus
 
 __all__ = [
     "METRICS",
     "METRIC_VERSION",
+    "Embedding",
     "Interval",
     "Measured",
     "Metric",

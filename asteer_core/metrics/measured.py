@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,10 +14,16 @@ from asteer_core.types import fingerprint
 METRIC_VERSION = "1"
 """Changes with any formula. Values of two versions are not comparable."""
 
+Embedding = Literal["encoder", "static"]
+"""Whose vectors diversity is computed from: the sentence encoder's, or the table's that was distilled from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSettings:
-    """The numbers inside the formulas, and metrics to add by name. Values made with other settings are not comparable."""
+    """The numbers inside the formulas, whose embeddings they are given, and metrics to add by name.
+
+    Values made with other settings are not comparable; `embedding` changes no formula and is recorded for that reason.
+    """
 
     max_tokens: int = 128
     mattr_window: int = 50
@@ -26,6 +33,7 @@ class MetricSettings:
     success_threshold: float = 0.5
     replies_per_prompt: int = 1
     alternatives: tuple[str, ...] = ()
+    embedding: Embedding = "encoder"
 
     def __post_init__(self) -> None:
         problems = {
@@ -36,6 +44,7 @@ class MetricSettings:
             "tau": not self.tau > 0,
             "replies_per_prompt": self.replies_per_prompt < 1,
             "success_threshold": not 0 < self.success_threshold < 1,
+            "embedding": self.embedding not in get_args(Embedding),
         }
         for name, wrong in problems.items():
             if wrong:
@@ -79,9 +88,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of one corpus: `responses` (float64 [text], NaN = undefined), `corpus` (None = undefined), why each None is one."""
+    """Scores of one corpus.
+
+    Attributes:
+        responses: float64 [text], NaN = undefined.
+        corpus: None = undefined.
+        reasons: why each None is one.
+        embedding: whose vectors the scores of the set were computed from.
+    """
 
     responses: dict[str, np.ndarray]
     corpus: dict[str, float | int | None]
     reasons: dict[str, str] = field(default_factory=dict)
     version: str = METRIC_VERSION
+    embedding: Embedding = "encoder"

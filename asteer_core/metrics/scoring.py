@@ -65,7 +65,7 @@ def score_corpus(measured: Measured, reference: Reference | None, settings: Metr
     corpus["diversity"] = diversity(corpus["sample_diversity"], corpus["set_diversity"])
     corpus |= combinations(corpus["success"], corpus["coherence"], corpus["diversity"])
     _explain(corpus, measured, reference, reasons)
-    return Scores(responses, corpus, reasons)
+    return Scores(responses, corpus, reasons, embedding=settings.embedding)
 
 
 def score_responses(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asteer_core.model.rows import GeneratedRow
     from asteer_core.model.scoring import cut_responses, mean_token_nll
     from asteer_core.model.specs import ModelSpec, load_registry
+    from asteer_core.model.static_embeddings import StaticEncoder
 
 _HOME = {
     "EmbeddingCache": "embedding_cache",
@@ -25,6 +26,7 @@ _HOME = {
     "LanguageModel": "loading",
     "ModelSpec": "specs",
     "SentenceEncoder": "encoder",
+    "StaticEncoder": "static_embeddings",
     "capture": "activations",
     "cut_responses": "scoring",
     "capture_prompts": "activations",
@@ -45,6 +47,7 @@ __all__ = [
     "LanguageModel",
     "ModelSpec",
     "SentenceEncoder",
+    "StaticEncoder",
     "capture",
     "capture_prompts",
     "cut_responses",

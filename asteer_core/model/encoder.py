@@ -6,6 +6,7 @@ What does not belong here: storage of embeddings (`embedding_cache.py`), what is
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -59,6 +60,26 @@ class SentenceEncoder:
 
         with no_progress_bars():
             return SentenceTransformer(str(self._folder), device=self._device, local_files_only=True)
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The file of its tokenizer, in the format of the library `tokenizers`."""
+        return self._folder / "tokenizer.json"
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens that are read of a text, those that mark its begin and end included."""
+        return int(json.loads((self._folder / "sentence_bert_config.json").read_text("utf-8"))["max_seq_length"])
+
+    def pool(self, tokens: Sequence[list[int]], *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """Return the mean-pooled vector, of any norm, of each sequence of token ids, float32 [sequence, 384]; nothing is added to them."""
+        vectors = np.zeros((len(tokens), WIDTH), dtype=np.float32)
+        for start in range(0, len(tokens), _SLICE):
+            part = tokens[start : start + _SLICE]
+            vectors[start : start + len(part)] = self._batches.pool(part)
+            if on_progress:
+                on_progress(start + len(part), len(tokens))
+        return vectors
 
     def encode(self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Return one unit vector per text, float32 [text, 384]. Equal texts are encoded once; progress counts distinct texts.

@@ -5,7 +5,7 @@ What does not belong here: which encoder, its verification, or its door (`encode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,20 +24,20 @@ def native_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and any(known() for known in supported if known is not None)
 
 
-def by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def by_tokens(lengths: Sequence[int], budget: int, multiple: int = MULTIPLE) -> list[list[int]]:
     """Return row numbers in batches, longest first: as many rows as fit `budget` tokens at the padded length of the first."""
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     batches, start = [], 0
     while start < len(order):
-        count = max(1, budget // padded(lengths[order[start]]))
+        count = max(1, budget // padded(lengths[order[start]], multiple))
         batches.append(order[start : start + count])
         start += count
     return batches
 
 
-def padded(length: int) -> int:
+def padded(length: int, multiple: int = MULTIPLE) -> int:
     """Return the length that `length` tokens take in a batch."""
-    return -(-length // MULTIPLE) * MULTIPLE
+    return -(-length // multiple) * multiple
 
 
 class SentenceBatches:
@@ -59,14 +59,21 @@ class SentenceBatches:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return one unit vector per text, float32 [text, d_embed]."""
         tokens = self._tokenizer(list(texts), truncation=True, max_length=self._longest, padding=False)["input_ids"]
-        vectors = np.zeros((len(texts), int(self._transformer.config.hidden_size)), dtype=np.float32)
+        return self._by_batch(tokens, MULTIPLE, lambda pooled: torch.nn.functional.normalize(pooled, dim=1))
+
+    def pool(self, tokens: Sequence[list[int]]) -> np.ndarray:
+        """Return the mean-pooled vector, of any norm, of each sequence of token ids as it stands, float32 [sequence, d_embed]."""
+        return self._by_batch(tokens, 1, lambda pooled: pooled)
+
+    def _by_batch(self, tokens: Sequence[list[int]], multiple: int, finish: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+        vectors = np.zeros((len(tokens), int(self._transformer.config.hidden_size)), dtype=np.float32)
         with torch.inference_mode():
-            for rows in by_tokens([len(one) for one in tokens], self._budget):
-                vectors[rows] = self._batch([tokens[row] for row in rows])
+            for rows in by_tokens([len(one) for one in tokens], self._budget, multiple):
+                vectors[rows] = finish(self._pooled([tokens[row] for row in rows], multiple)).cpu().numpy()
         return vectors
 
-    def _batch(self, tokens: list[list[int]]) -> np.ndarray:
-        width = padded(max(map(len, tokens)))
+    def _pooled(self, tokens: list[list[int]], multiple: int) -> torch.Tensor:
+        width = padded(max(map(len, tokens)), multiple)
         ids = np.full((len(tokens), width), self._tokenizer.pad_token_id, dtype=np.int64)
         mask = np.zeros((len(tokens), width), dtype=np.int64)
         for row, one in enumerate(tokens):
@@ -74,5 +81,4 @@ class SentenceBatches:
             mask[row, : len(one)] = 1
         attended = torch.from_numpy(mask).to(self.device)
         hidden = self._transformer(input_ids=torch.from_numpy(ids).to(self.device), attention_mask=attended).last_hidden_state.float()
-        pooled = (hidden * attended[..., None]).sum(1) / attended.sum(1, keepdim=True)
-        return torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        return (hidden * attended[..., None]).sum(1) / attended.sum(1, keepdim=True)

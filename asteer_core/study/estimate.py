@@ -13,6 +13,7 @@ from asteer_core.concepts.card import read_card
 from asteer_core.concepts.concept import find_concept
 from asteer_core.errors import AsteerError
 from asteer_core.model.available import available_models
+from asteer_core.model.static_embeddings import static_path
 from asteer_core.paths import concept_roots, data_root
 from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
@@ -26,6 +27,8 @@ BYTES_PER_TOKEN = 40
 """Disk per generated token: text, measurements and scores as parquet, and embeddings in the cache."""
 REPLY_SHARE = 0.5
 """Replies end by themselves before the limit; half of it is what the embedded models write."""
+DISTILLING_SECONDS = 35.0
+"""Of one core, for the table of static embeddings."""
 GENERATION = ("baseline_corpora", "steered_corpora")
 
 
@@ -44,6 +47,7 @@ class Estimate:
         seconds: of all stages; None where nothing tells (models on a GPU or the hub that never ran here).
         disk: bytes.
         basis: what time rests on, to be shown beside it.
+        distils: whether static embeddings, which the metrics ask for, are to be distilled in this home first.
     """
 
     responses: int
@@ -51,6 +55,7 @@ class Estimate:
     seconds: float | None
     disk: int
     basis: str
+    distils: bool = False
 
 
 def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
@@ -58,6 +63,7 @@ def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
 
     What is stored already is not subtracted: it is adopted in seconds, and the plan of a rerun says how much there is.
     """
+    distils = study.metrics.embedding == "static" and not static_path(home).is_file()
     random = study.controls.random
     directions = 0
     if random and not isinstance(random.strengths, dict):
@@ -68,14 +74,16 @@ def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
     tokens = int(responses * study.sampling.max_new_tokens * REPLY_SHARE)
     rate = _earlier_rate(home, study.name)
     if rate is not None:
-        return Estimate(responses, tokens, responses * rate, tokens * BYTES_PER_TOKEN, f"earlier runs of {study.name!r} on this machine")
+        basis = f"earlier runs of {study.name!r} on this machine"
+        return Estimate(responses, tokens, responses * rate, tokens * BYTES_PER_TOKEN, basis, distils)
     weights = [_parameters(name, home) for name in plan.models]
     if not weights or None in weights:
-        return Estimate(responses, tokens, None, tokens * BYTES_PER_TOKEN, "no earlier run, and weights that are not on this disk")
+        basis = "no earlier run, and weights that are not on this disk"
+        return Estimate(responses, tokens, None, tokens * BYTES_PER_TOKEN, basis, distils)
     mean = sum(weight for weight in weights if weight is not None) / len(weights)
     # Two operations per weight and token; scoring, embedding and detectors take about as long again on small models.
-    seconds = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01
-    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, f"the size of the weights and {cores} CPU cores")
+    seconds = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01 + distils * DISTILLING_SECONDS / cores
+    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, f"the size of the weights and {cores} CPU cores", distils)
 
 
 def _templates(study: Study, concept: str, home: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,8 @@ from asteer_core.model.available import available_models
 from asteer_core.types import fingerprint
 
 if TYPE_CHECKING:
-    from asteer_core.model import EmbeddingCache, LanguageModel
+    from asteer_core.metrics import Embedding
+    from asteer_core.model import EmbeddingCache, LanguageModel, StaticEncoder
 
 DEFAULT_SCORER = "neox-2m"
 JUDGE_VERSION = 1
@@ -28,12 +29,16 @@ class Instruments:
     Args:
         home: folder of the caches; default `ASTEER_HOME`.
         scorer: name in `models.yaml` of the LM whose likelihoods tell fluent text; not the model that wrote the corpus.
+        on_distil: called with (done, total) tokens while static embeddings are distilled, once per home.
 
     Raises:
         ConfigError: the registry knows no such scorer.
     """
 
-    def __init__(self, home: Path | str | None = None, scorer: str | None = None) -> None:
+    def __init__(
+        self, home: Path | str | None = None, scorer: str | None = None, on_distil: Callable[[int, int], None] | None = None
+    ) -> None:
+        self._on_distil = on_distil
         self.home = Path(home).expanduser().resolve() if home else paths.home()
         self.data_root = paths.data_root()
         self.scorer = scorer or DEFAULT_SCORER
@@ -43,9 +48,9 @@ class Instruments:
         """Return a concept by name, or by the path of its folder."""
         return load_concept(name, paths.concept_roots(self.home, self.data_root), self.home / "cache" / "datasets")
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], embedding: Embedding = "encoder") -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""
-        return self._encoder.encode(texts)
+        return (self._static if embedding == "static" else self._encoder).encode(texts)
 
     def nll(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
         """Return the mean token NLL of each response under the scorer, nats, float64 [row]; NaN where it has no token in the context."""
@@ -82,6 +87,12 @@ class Instruments:
         from asteer_core.model import EmbeddingCache, load_encoder
 
         return EmbeddingCache(self.home / "cache" / "embeddings", load_encoder())
+
+    @cached_property
+    def _static(self) -> StaticEncoder:
+        from asteer_core.model import StaticEncoder
+
+        return StaticEncoder(self.home, on_distil=self._on_distil)
 
     @cached_property
     def _model(self) -> LanguageModel:

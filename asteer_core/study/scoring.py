@@ -5,7 +5,8 @@ Not here: reading files (`corpus_file.py`), models and judges (`instruments.py`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -15,6 +16,7 @@ import polars as pl
 from asteer_core.analysis.resampling import interval
 from asteer_core.errors import DataError
 from asteer_core.metrics import (
+    Embedding,
     Interval,
     Measured,
     MetricSettings,
@@ -40,14 +42,18 @@ class Options(TypedDict, total=False):
 
     concept: judges success; without one success is undefined. model_scorer: registry name of the LM whose likelihoods enter coherence, by
     default one that ships; not the model that wrote the corpus. home: folder of caches, by default `ASTEER_HOME`. m: subsample size of set
-    diversity; values of different m are not comparable. reference: rows of the unsteered model, to which coherence is relative; by default
-    the corpus itself. columns: what the columns are called.
+    diversity; values of different m are not comparable. embedding: `encoder`, or `static` for very large corpora: diversity and relevance
+    are then made of a table of token vectors distilled from the encoder (the judge reads the encoder's all the same), and are not
+    comparable with those of the encoder. on_distil: called with (done, total) while the table is made, once per home. reference: rows
+    of the unsteered model, to which coherence is relative; by default the corpus itself. columns: what the columns are called.
     """
 
     concept: str | None
     model_scorer: str | None
     home: Path | str | None
     m: int | None
+    embedding: Embedding
+    on_distil: Callable[[int, int], None] | None
     reference: Source | None
     columns: Columns | None
 
@@ -62,6 +68,7 @@ class ScoredCorpus:
             responses that end beyond the scorer's context.
         intervals: 95 % over prompts; see `asteer_core.metrics.intervals`.
         responses: per-response scores, float64 [text], NaN = undefined.
+        embedding: whose vectors diversity and relevance are made of.
     """
 
     source: str
@@ -75,6 +82,7 @@ class ScoredCorpus:
     prompts: list[str] = field(repr=False)
     responses: dict[str, np.ndarray] = field(repr=False)
     version: str
+    embedding: Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,11 @@ class _Scoring:
 
     def __init__(self, options: Options) -> None:
         m, reference = options.get("m"), options.get("reference")
-        self.settings = MetricSettings() if m is None else MetricSettings(subsample_size=m)
+        self.settings = MetricSettings(embedding=options.get("embedding", "encoder"))
+        if m is not None:
+            self.settings = replace(self.settings, subsample_size=m)
         self.concept = options.get("concept")
-        self.tools = Instruments(options.get("home"), options.get("model_scorer"))
+        self.tools = Instruments(options.get("home"), options.get("model_scorer"), options.get("on_distil"))
         self.judge = None if self.concept is None else self.tools.judge(self.concept)
         self.given: Reference | None = None
         self.reference_name = "the corpus itself"
@@ -157,13 +167,15 @@ class _Scoring:
         intervals = corpus_intervals(measured, scores, self.settings, np.random.default_rng(SEED))
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
-            intervals, reasons, corpus.prompts, scores.responses, scores.version,
+            intervals, reasons, corpus.prompts, scores.responses, scores.version, scores.embedding,
         )  # fmt: skip
 
     def _measured(self, corpus: Corpus) -> tuple[Measured, np.ndarray]:
         """Return the measurements, and the embeddings of the prompts."""
-        texts, prompts = self.tools.embed(corpus.responses), self.tools.embed(corpus.prompts)
-        probability = None if self.judge is None else self.judge.probability(corpus.responses, texts)
+        texts, prompts = (self.tools.embed(each, self.settings.embedding) for each in (corpus.responses, corpus.prompts))
+        probability = None
+        if self.judge is not None:
+            probability = self.judge.probability(corpus.responses, self.tools.embed(corpus.responses))
         nll = self.tools.nll(corpus.prompts, corpus.responses)
         return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts), prompts
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from asteer_core.documents import read_yaml
 from asteer_core.errors import ConfigError, did_you_mean, unknown_name
+from asteer_core.metrics.measured import Embedding
 from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_core.study.every_model import ALL, name_models
@@ -45,11 +46,15 @@ class Size(Section):
 
 
 class MetricOptions(Section):
-    """Subsample size and count of the set metrics, and the scale of the fluency penalty."""
+    """Subsample size and count of the set metrics, the scale of the fluency penalty, and whose sentence embeddings diversity is made of.
+
+    `embedding`: `encoder`, or `static`, a table distilled from it (no context, no word order; values of the two are not comparable).
+    """
 
     m: Annotated[int, Field(ge=2)] = 100
     subsamples: Annotated[int, Field(ge=1)] = 20
     tau: Annotated[float, Field(gt=0)] = 2.0
+    embedding: Embedding = "encoder"
 
 
 class SelectionOptions(Section):

@@ -27,7 +27,8 @@ from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 if TYPE_CHECKING:
-    from asteer_core.model import EmbeddingCache, LanguageModel
+    from asteer_core.metrics import Embedding
+    from asteer_core.model import EmbeddingCache, LanguageModel, StaticEncoder
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
@@ -153,8 +154,18 @@ class Workspace:
 
         return EmbeddingCache(self.home / "cache" / "embeddings", load_encoder())
 
-    def embed(self, texts: list[str], stage: str) -> np.ndarray:
+    @cached_property
+    def static(self) -> StaticEncoder:
+        """The static embeddings of this home. Not cached on disk: looking a text up again costs less than keeping its vector."""
+        from asteer_core.model import StaticEncoder
+
+        note = "distilling static embeddings, once per home"
+        return StaticEncoder(self.home, on_distil=lambda done, total: self.report("static_embeddings", done, total, note))
+
+    def embed(self, texts: list[str], stage: str, embedding: Embedding = "encoder") -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""
+        if embedding == "static":
+            return self.static.encode(texts)
         return self.encoder.encode(texts, on_progress=lambda done, total: self.report(stage, done, total, "embedding texts"))
 
     def remember(self, key: Any, make: Callable[[], Any]) -> Any:

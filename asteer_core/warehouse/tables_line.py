@@ -184,6 +184,7 @@ CORPUS_METRICS = Table(
         count("n", "responses in the corpus"),
         count("n_null", "responses without a verdict of the judge"),
         count("m", "subsample size of the set metrics; compare values of the same m only", "texts"),
+        text("embedding", "encoder or static: whose sentence vectors the set metrics are made of; compare values of the same only"),
         text("metric_version", "version of the formulas"),
         text("reason", "why a value is NULL"),
     ),

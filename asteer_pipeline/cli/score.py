@@ -1,6 +1,8 @@
 """`asteer score` and `asteer compare`: scores of any corpus of prompts and responses, without a study."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asteer_core.metrics import Embedding
 from asteer_core.study.corpus_file import Columns
 from asteer_core.study.scoring import Comparison, Options, ScoredCorpus, compare_files, score_configurations
+from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
 
 LABELS = {
@@ -32,6 +36,12 @@ Scorer = Annotated[
 ]
 Size = Annotated[int | None, typer.Option("--m", min=2, help="Texts per subsample of set diversity; never compare across sizes.")]
 Home = Annotated[Path | None, typer.Option(help="Folder of the caches; default ASTEER_HOME, else ./.asteer.")]
+Space = Annotated[
+    Embedding,
+    typer.Option(
+        "--embedding", help="static: token vectors distilled from the encoder, for very large corpora; D and C of the two differ."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 
 
@@ -44,13 +54,15 @@ def score(
     configuration_column: Configurations = "configuration",
     scorer: Scorer = None,
     m: Size = None,
+    embedding: Space = "encoder",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Score a corpus: success, coherence, diversity and their harmonic mean, with 95 % intervals over prompts."""
     columns = Columns(prompt_column, response_column, configuration_column)
-    options = Options(concept=concept, model_scorer=scorer, home=home, m=m, reference=reference, columns=columns)
-    found = score_configurations(file, **options)
+    options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
+    with _distilling() as options["on_distil"]:
+        found = score_configurations(file, **options)
     if as_json:
         _print_json([_record(corpus) for corpus in found])
         return
@@ -69,13 +81,15 @@ def compare(
     configuration_column: Configurations = "configuration",
     scorer: Scorer = None,
     m: Size = None,
+    embedding: Space = "encoder",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Compare two corpora: B minus A, with 95 % intervals; coherence is relative to A or to --reference."""
     columns = Columns(prompt_column, response_column, configuration_column)
-    options = Options(concept=concept, model_scorer=scorer, home=home, m=m, reference=reference, columns=columns)
-    found = compare_files(a, b, **options)
+    options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
+    with _distilling() as options["on_distil"]:
+        found = compare_files(a, b, **options)
     if as_json:
         fields = {"differences": found.differences, "intervals": found.intervals, "paired": found.paired}
         _print_json({"a": _record(found.a), "b": _record(found.b), **fields})
@@ -85,6 +99,13 @@ def compare(
     how = "prompts resampled in pairs" if found.paired else "the prompts differ, so each corpus is resampled by itself"
     console.print(f"Intervals: 95 % bootstrap; {how}.", markup=False, highlight=False)
     _print_notes(console, [found.a, found.b])
+
+
+@contextmanager
+def _distilling() -> Iterator[Callable[[int, int], None]]:
+    """Yield a listener that shows how far the static embeddings of this home are; it shows nothing where they are there."""
+    with shown_progress(Console(stderr=True)) as progress:
+        yield lambda done, total: progress("static_embeddings", done, total, "distilled once per home")
 
 
 def _table(*columns: str) -> Table:
@@ -125,6 +146,8 @@ def _differences(found: Comparison) -> Table:
 def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
     first = corpora[0]
     notes = [f"Coherence is relative to {first.reference}, under {first.scorer}; set diversity at m={first.values['m']}."]
+    if first.embedding == "static":
+        notes.append("Diversity and relevance are made of static embeddings: compare them with others of the same kind only.")
     nulls = sum(int(corpus.values["n_null_coherence"] or 0) for corpus in corpora)
     if nulls and any(corpus.values["coherence"] is not None for corpus in corpora):
         notes.append(f"{nulls} responses have no coherence: the prompt fills the context of {first.scorer}, or there is no token.")
@@ -141,7 +164,7 @@ def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
 
 def _record(corpus: ScoredCorpus) -> dict[str, Any]:
     names = ("source", "configuration", "concept", "scorer", "reference", "values", "intervals", "reasons")
-    return {name: getattr(corpus, name) for name in names} | {"metric_version": corpus.version}
+    return {name: getattr(corpus, name) for name in names} | {"metric_version": corpus.version, "embedding": corpus.embedding}
 
 
 def _print_json(value: Any) -> None:

@@ -131,7 +131,7 @@ def show_plan(
     cost = estimate(study, planned, root, cpu_cores())
     if as_json:
         counts = {"concepts": planned.concepts, "models": planned.models, "configurations": len(planned.pairs)}
-        print(json.dumps({"study": study.name, **counts, **asdict(cost)}, indent=2))
+        print(json.dumps({"study": study.name, **counts, "embedding": study.metrics.embedding, **asdict(cost)}, indent=2))
         return
     if keys:
         for key in planned.configuration_keys:
@@ -149,6 +149,9 @@ def show_plan(
     table.add_row("configurations", str(len(planned.pairs)), f"{len(planned.configuration_keys)} per concept, {each} responses each")
     table.add_row("responses", f"{cost.responses:,}", f"baselines included, at most {study.sampling.max_new_tokens} tokens each")
     table.add_row("tokens", f"about {cost.tokens:,}", "")
+    if study.metrics.embedding == "static":
+        once = "distilled into this home first, once" if cost.distils else "a table of them is in this home"
+        table.add_row("embeddings", "static", f"behind set diversity; {once}")
     table.add_row("time", _duration(cost.seconds), f"going by {cost.basis}")
     table.add_row("disk", f"about {cost.disk / 1e6:,.0f} MB", escape(str(root)))
     console.print(table)

@@ -56,6 +56,18 @@ def test_two_corpora_are_compared(capsys):
     assert json.loads(capsys.readouterr().out)["differences"]["coherence"] == 0
 
 
+def test_static_embeddings_are_named_beside_what_they_made(capsys, folder, with_static_table):
+    with_static_table(folder / "home")
+    assert main(["score", "corpus.jsonl", "--m", "8", "--embedding", "static"]) == 0
+    assert "made of static embeddings: compare them with others of the same kind only" in capsys.readouterr().out
+    assert main(["compare", "corpus.jsonl", "labels.jsonl", "--m", "8", "--embedding", "static", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["a"]["embedding"] == found["b"]["embedding"] == "static"
+    assert main(["score", "corpus.jsonl", "--m", "8", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["embedding"] == "encoder"
+    assert main(["score", "corpus.jsonl", "--embedding", "fast"]) == 2
+
+
 def test_the_judge_is_measured_against_labels_per_stratum(capsys):
     assert main(["judge", "calibrate", "labels.jsonl", "--concept", "toxicity"]) == 0
     shown = capsys.readouterr().out

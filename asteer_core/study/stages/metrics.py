@@ -18,17 +18,18 @@ from asteer_core.metrics import (
     random_pair_cosines,
     score_corpus,
 )  # fmt: skip
+from asteer_core.model.static_embeddings import static_fingerprint
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, by_configuration, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 
-VERSION = 2
 WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
 """Scores whose 95 % interval is stored."""
 
-VERSION = METRIC_VERSION
+VERSION = 2
+"""Changes with what is stored beside the formulas, which have METRIC_VERSION."""
 
 
 @recorded
@@ -47,13 +48,19 @@ def settings_of(ws: Workspace) -> MetricSettings:
     """Return the study's metric settings."""
     options = ws.study.metrics
     return MetricSettings(
-        subsample_size=options.m, subsamples=options.subsamples, tau=options.tau, replies_per_prompt=ws.study.size.samples
+        subsample_size=options.m,
+        subsamples=options.subsamples,
+        tau=options.tau,
+        replies_per_prompt=ws.study.size.samples,
+        embedding=options.embedding,
     )
 
 
 def _key(ws: Workspace, concept: str, key: str | None) -> str:
     cell = str(key).split(":")[0]
     inputs = [upstream(ws, "measurements", concept, key), upstream(ws, "measurements", concept, cell)]
+    if ws.study.metrics.embedding == "static":
+        inputs.append(static_fingerprint())
     return fingerprint(["metrics", VERSION, METRIC_VERSION, str(ws.study.metrics), ws.study.seed, *inputs])
 
 
@@ -102,6 +109,7 @@ def score_rows(
     with_intervals: bool = True,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return (`response_metrics`, `corpus_metrics`) of the measured responses of one corpus; settings default to the study's."""
+    settings = settings or settings_of(ws)
     texts = rows["text"].to_list()
     measured = Measured(
         texts=texts,
@@ -109,10 +117,9 @@ def score_rows(
         judge_probability=_floats(rows, "judge_probability"),
         nll=_floats(rows, "nll"),
         relevance_cosine=_floats(rows, "relevance_cosine"),
-        embeddings=ws.embed(texts, stage),
+        embeddings=ws.embed(texts, stage, settings.embedding),
     )
     # Seeded by concept alone: every configuration is subsampled at the same places, which pairs their comparisons.
-    settings = settings or settings_of(ws)
     scores = score_corpus(measured, reference, settings, ws.rng("subsamples", concept))
     intervals = corpus_intervals(measured, scores, settings, ws.rng("intervals", concept)) if with_intervals else None
     version = pl.lit(scores.version).alias("metric_version")
@@ -121,6 +128,7 @@ def score_rows(
     reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items()) or None
     values = [_literal(name, value) for name, value in (scores.corpus | (_ends(intervals) if intervals else {})).items()]
     per_corpus = rows.head(1).select(*IDENTITY).with_columns(*values, pl.lit(reason, pl.String).alias("reason"), version)
+    per_corpus = per_corpus.with_columns(embedding=pl.lit(scores.embedding))
     return per_response, per_corpus
 
 

@@ -126,6 +126,23 @@ def test_a_new_version_of_a_formula_makes_its_stage_stale_and_nothing_before_it(
     assert [len(unfinished(ws, name, ws.plan.pairs)) for name in names] == [0, 0, len(ws.plan.pairs), 0]
 
 
+def test_diversity_by_static_embeddings_is_remade_alone_and_says_so(finished, with_static_table):
+    ws, _ = finished
+    partition = ws.plan.pairs[0]
+    before = ws.store.read("corpus_metrics", *partition).row(0, named=True)
+    metrics = ws.study.metrics.model_copy(update={"embedding": "static"})
+    other = Workspace(ws.study.model_copy(update={"metrics": metrics}), home=with_static_table(ws.home), data_root=ws.data_root)
+    names = ("measurements", "corpus_metrics", "detectors")
+    assert [len(unfinished(other, name, ws.plan.pairs)) for name in names] == [0, len(ws.plan.pairs), 0]
+    list(stages.corpus_metrics(other, [partition]))
+    after = ws.store.read("corpus_metrics", *partition).row(0, named=True)
+    assert (before["embedding"], after["embedding"]) == ("encoder", "static")
+    assert after["set_diversity"] != before["set_diversity"] and after["set_diversity_lo"] < after["set_diversity"]
+    assert all(after[name] == before[name] for name in ("success", "coherence", "sample_diversity", "self_bleu", "relevance"))
+    list(stages.corpus_metrics(ws, [partition]))
+    assert ws.store.read("corpus_metrics", *partition).row(0, named=True) == before
+
+
 def test_other_weights_make_stored_corpora_stale(finished):
     ws, _ = finished
     other = Workspace(ws.study, home=ws.home, data_root=ws.data_root)

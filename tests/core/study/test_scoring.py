@@ -14,6 +14,7 @@ from asteer_core.errors import ConfigError, DataError
 from asteer_core.judges import EmbeddedJudge
 from asteer_core.metrics.combination import harmonic
 from asteer_core.metrics.intervals import RESPONSE_MEANS, mean_draws
+from asteer_core.model import SentenceEncoder
 from asteer_core.study.corpus_file import Columns, read_corpora
 from asteer_core.study.scoring import compare_files, score_configurations, score_file
 
@@ -129,6 +130,29 @@ def test_a_corpus_differs_from_itself_by_nothing_and_pairs_narrow_the_interval(h
     assert apart.differences["coherence"] == pytest.approx(apart.b.values["coherence"] - apart.a.values["coherence"])
     low, high = apart.intervals["coherence"]
     assert low < apart.differences["coherence"] < high
+
+
+def test_static_embeddings_score_a_corpus_without_the_encoder_and_say_so(home, real, with_static_table, monkeypatch):
+    plain = score_file(real, home=home, m=M)
+    with_static_table(home)
+
+    def refuse(*_, **__):
+        raise AssertionError("the encoder was asked")
+
+    monkeypatch.setattr(SentenceEncoder, "encode", refuse)
+    scored = score_file(real, home=home, m=M, embedding="static")
+    assert (plain.embedding, scored.embedding) == ("encoder", "static")
+    assert scored.values["self_bleu"] == plain.values["self_bleu"] and scored.values["vendi"] != plain.values["vendi"]
+    low, high = scored.intervals["diversity"]
+    assert low < scored.values["diversity"] < high
+    with pytest.raises(ConfigError, match="embedding='fast'"):
+        score_file(real, home=home, embedding="fast")
+
+
+def test_the_judge_reads_the_encoders_vectors_whatever_diversity_is_made_of(home, real, with_static_table):
+    with_static_table(home)
+    plain, static = (score_file(real, home=home, m=M, concept="toxicity", embedding=name).values for name in ("encoder", "static"))
+    assert static["success"] == plain["success"] and static["diversity"] != plain["diversity"]
 
 
 def test_too_few_texts_and_a_corpus_of_copies_are_undefined_with_a_reason(home, real):

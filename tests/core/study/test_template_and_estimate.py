@@ -78,3 +78,12 @@ def test_a_model_that_is_not_on_this_disk_has_no_estimate_of_time(tmp_path: Path
     (tmp_path / "models.yaml").write_text("- {name: big, source: owner/big, scorer: llama-3m}\n")
     study = load_study("quick").model_copy(update={"models": ["big"]})
     assert estimate(study, plan(study), tmp_path, cores=2).seconds is None
+
+
+def test_a_study_of_static_embeddings_says_whether_they_are_there(tmp_path: Path, with_static_table) -> None:
+    plain = load_study("quick")
+    study = plain.model_copy(update={"metrics": plain.metrics.model_copy(update={"embedding": "static"})})
+    before = estimate(study, plan(study), tmp_path, cores=2)
+    assert before.distils and not estimate(plain, plan(plain), tmp_path, cores=2).distils
+    after = estimate(study, plan(study), with_static_table(tmp_path), cores=2)
+    assert not after.distils and before.seconds is not None and after.seconds is not None and before.seconds > after.seconds + 10
