@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -52,7 +52,8 @@ class Configuration:
     `layer` is a decoder block from 0 (its OUTPUT is edited); `strength` is the method's dial (0 = off); `template` names
     the system prompt of a `prompted` baseline. A dial may be left to the study: `layer_rank` asks for the block of that rank
     (1 = best) and `kl_target` for the strength that moves the model by so many nats per token; what they resolve to is then
-    in `layer` and `strength`, and changes neither `key` nor `id`. Fields that do not apply are None.
+    in `layer` and `strength`, and changes neither `key` nor `id`. `temperature` and `top_p` stand where a configuration draws its
+    tokens otherwise than its study (`sampled`). Fields that do not apply are None.
     """
 
     concept: str
@@ -65,6 +66,8 @@ class Configuration:
     seed: int = 0
     layer_rank: int | None = None
     kl_target: float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
 
     def __post_init__(self) -> None:
         for kind in ("concept", "model", "method"):
@@ -79,10 +82,17 @@ class Configuration:
             raise ConfigError(f"{self.concept}, {self.model}, {self.method}: layer rank {self.layer_rank}; the best block has rank 1")
         if self.kl_target is not None and not 0 < self.kl_target < math.inf:
             raise ConfigError(f"{self.concept}, {self.model}, {self.method}: KL target {self.kl_target}; expected nats per token above 0")
+        try:
+            self.sampled(Sampling())
+        except ConfigError as error:
+            raise ConfigError(f"{self.concept}, {self.model}, {self.method}: {error}") from None
 
     @property
     def key(self) -> str:
-        """The partition key within a concept, such as `llama-3m:caa:L02:s0.60` or `llama-3m:caa:Lauto:k0.30`; the model stands first."""
+        """The partition key within a concept, such as `llama-3m:caa:L02:s0.60` or `llama-3m:caa:Lauto:k0.30`; the model stands first.
+
+        A sampling of the configuration's own follows as `:T0.70:P0.90`: two samplings are two keys, and share no row.
+        """
         parts = [self.model, self.method]
         if self.layer_rank is not None:
             parts.append("Lauto" if self.layer_rank == 1 else f"Lauto{self.layer_rank}")
@@ -92,6 +102,7 @@ class Configuration:
             parts.append(f"k{_short(self.kl_target)}")
         elif self.strength is not None:
             parts.append(f"s{_short(self.strength)}")
+        parts += [f"{sign}{_short(value)}" for sign, value in (("T", self.temperature), ("P", self.top_p)) if value is not None]
         if self.template is not None:
             parts.append(self.template)
         return ":".join(parts)
@@ -103,6 +114,9 @@ class Configuration:
         for asked, found in (("layer_rank", "layer"), ("kl_target", "strength")):
             # A result of the study's own search is not part of the name under which it was asked for.
             fields.pop(asked if fields[asked] is None else found)
+        for own in ("temperature", "top_p"):
+            if fields[own] is None:
+                fields.pop(own)
         digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.concept}:{self.key}#{digest}"
 
@@ -111,16 +125,23 @@ class Configuration:
         """The partition key of the steering vector this configuration uses, such as `llama-3m:caa`."""
         return f"{self.model}:{self.method}"
 
+    def sampled(self, sampling: "Sampling") -> "Sampling":
+        """Return how the rows of this configuration are drawn in a study that draws with `sampling`."""
+        own = {"temperature": self.temperature, "top_p": self.top_p}
+        return replace(sampling, **{name: value for name, value in own.items() if value is not None})
+
     @classmethod
     def parse(cls, concept: str, key: str, scope: Scope = "generated", seed: int = 0) -> Self:
         """Return the configuration that `key` names; the inverse of `key`.
 
         Raises:
-            ConfigError: the key does not have the form `model:method[:Lnn|:Lauto][:sx.xx|:kx.xx][:template]`.
+            ConfigError: the key does not have the form `model:method[:Lnn|:Lauto][:sx.xx|:kx.xx][:Tx.xx][:Px.xx][:template]`.
         """
         match = _KEY.fullmatch(key)
         if match is None:
-            raise ConfigError(f"configuration key {key!r}: expected model:method[:Lnn or :Lauto][:sx.xx or :kx.xx][:template]")
+            raise ConfigError(
+                f"configuration key {key!r}: expected model:method[:Lnn or :Lauto][:sx.xx or :kx.xx][:Tx.xx][:Px.xx][:template]"
+            )
         part = match.groupdict()
         return cls(
             concept, part["model"], part["method"],
@@ -129,13 +150,17 @@ class Configuration:
             template=part["template"], scope=scope, seed=seed,
             layer_rank=None if part["rank"] is None else int(part["rank"] or 1),
             kl_target=None if part["kl"] is None else float(part["kl"]),
+            temperature=None if part["temperature"] is None else float(part["temperature"]),
+            top_p=None if part["top_p"] is None else float(part["top_p"]),
         )  # fmt: skip
 
 
 _NUMBER = r"-?[0-9.e+-]+"
 _KEY = re.compile(
     r"(?P<model>[^:]+):(?P<method>[^:]+)(?::L(?:(?P<layer>\d+)|auto(?P<rank>\d*)))?"
-    rf"(?::(?:s(?P<strength>{_NUMBER})|k(?P<kl>{_NUMBER})))?(?::(?P<template>[^:]+))?"
+    rf"(?::(?:s(?P<strength>{_NUMBER})|k(?P<kl>{_NUMBER})))?"
+    # Capitals, because the name of a template has none.
+    rf"(?::T(?P<temperature>{_NUMBER}))?(?::P(?P<top_p>{_NUMBER}))?(?::(?P<template>[^:]+))?"
 )
 
 

@@ -18,13 +18,25 @@ class SearchConfig(dg.Config):
     budget: str = Field("15%", description="Responses at most: 20k-responses, 2000, or 15% of the full grid.")
     objective: str = Field("hm", description="hm, hm_sc, hm_sd, success, d or predicted.")
     rungs: list[int] = Field([], description="Prompts of each rung; empty = what the budget carries.")
-    sampler: str = Field("grid", description="grid, or tpe for strengths between those of the grid.")
+    sampler: str = Field("grid", description="grid, or tpe for strengths, and samplings, between those of the grid.")
+    temperature: list[float] = Field([], description="Lowest and highest temperature that tpe proposes; empty = the study's.")
+    top_p: list[float] = Field([], description="Lowest and highest nucleus that tpe proposes; empty = the study's.")
+    trials: int = Field(0, description="Configurations that tpe proposes; 0 = as many as the grid has.")
     seed: int = Field(0, description="Order of the prompts, and what is drawn.")
 
     def search(self) -> SearchSettings:
         """Return the settings of the core."""
         rungs = tuple(self.rungs) or None
-        return SearchSettings(parse_budget(self.budget), self.objective, rungs, sampler=self.sampler, seed=self.seed)
+        return SearchSettings(
+            parse_budget(self.budget),
+            self.objective,
+            rungs,
+            sampler=self.sampler,
+            seed=self.seed,
+            temperature=tuple(self.temperature) or None,
+            top_p=tuple(self.top_p) or None,
+            trials=self.trials or None,
+        )
 
 
 class TrainingSetConfig(SearchConfig):

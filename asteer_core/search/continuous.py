@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asteer_core.errors import ConfigError
 from asteer_core.types import Configuration
 
 DIGITS = 3
-"""Strengths are rounded, so that a key names exactly what was run."""
+"""What is drawn is rounded, so that a key names exactly what was run."""
+
+LIMITS = {"temperature": (0.05, 5.0), "top_p": (0.05, 1.0)}
+"""Samplings that may be searched: below them a model repeats its likeliest text, above them it draws at random."""
+
+Span = tuple[float, float]
 
 
-def propose(keys: Sequence[str], count: int, score: Callable[[str], float | None], seed: int) -> list[str]:
-    """Return `count` distinct configuration keys in the order of proposal; each is scored before the next is proposed.
+def check_span(name: str, span: Sequence[float]) -> Span:
+    """Return the lowest and highest value between which a sampling is searched.
+
+    Raises:
+        ConfigError: other than two numbers, the second below the first, or outside `LIMITS`.
+    """
+    least, most = LIMITS[name]
+    if len(span) != 2 or not least <= span[0] <= span[1] <= most:
+        shown = ",".join(f"{value:g}" for value in span)
+        raise ConfigError(f"search of {name} in {shown!r}: expected the lowest and the highest value, from {least:g} to {most:g}, by comma")
+    return float(span[0]), float(span[1])
+
+
+def propose(
+    keys: Sequence[str], count: int, score: Callable[[str], float | None], seed: int, spans: Mapping[str, Span] | None = None
+) -> list[str]:
+    """Return up to `count` distinct configuration keys in the order of proposal; each is scored before the next is proposed.
 
     Method and layer are those of the grid; the strength lies between the weakest and the strongest of its method in the grid.
 
     Args:
         keys: the grid.
         score: key -> value to maximise; None counts as the worst.
+        seed: what is drawn; the same seed and scores give the same proposals.
+        spans: `temperature` and `top_p`, where they are searched too.
 
     Raises:
-        ConfigError: Optuna is not installed.
+        ConfigError: Optuna is not installed, or the grid leaves strengths or layers open.
     """
     grid = [Configuration.parse("any", key) for key in keys]
     try:
@@ -34,7 +56,7 @@ def propose(keys: Sequence[str], count: int, score: Callable[[str], float | None
         raise ConfigError("sampler 'tpe' searches between plain strengths at plain layers; the study leaves some to KL targets or `auto`")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     places = {f"{one.method}:{one.layer}": (one.method, one.layer) for one in grid}
-    spans = {name: _span(grid, name) for name in dict.fromkeys(one.method for one in grid)}
+    strengths = {name: _span(grid, name) for name in dict.fromkeys(one.method for one in grid)}
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(4, count // 4)))
     found: dict[str, None] = {}
     # A proposal may repeat an earlier one where the dial is short; the bound keeps a dial of one point from asking for ever.
@@ -43,15 +65,21 @@ def propose(keys: Sequence[str], count: int, score: Callable[[str], float | None
             break
         trial = study.ask()
         method, layer = places[trial.suggest_categorical("place", list(places))]
-        low, high = spans[method]
-        strength = round(trial.suggest_float(f"strength of {method}", low, high), DIGITS)
-        key = Configuration("any", grid[0].model, method, layer, strength).key
-        value: Any = score(key)
+        strength = _drawn(trial, f"strength of {method}", strengths[method])
+        drawn = {name: _drawn(trial, name, span) for name, span in (spans or {}).items()}
+        own = Configuration("any", grid[0].model, method, layer, strength, temperature=drawn.get("temperature"), top_p=drawn.get("top_p"))
+        key = own.key
+        value = score(key)
         found[key] = None
         study.tell(trial, -1.0 if value is None or math.isnan(value) else value)
     return list(found)
 
 
-def _span(grid: Sequence[Configuration], method: str) -> tuple[float, float]:
+def _drawn(trial: Any, name: str, span: Span) -> float:
+    value = round(trial.suggest_float(name, *span), DIGITS)
+    return min(max(value, span[0]), span[1])
+
+
+def _span(grid: Sequence[Configuration], method: str) -> Span:
     strengths = [float(one.strength or 0) for one in grid if one.method == method]
     return min(strengths), max(strengths)

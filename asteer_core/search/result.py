@@ -10,6 +10,7 @@ import polars as pl
 from asteer_core.choosing import Budget, Halving, Rung, StopRule, objective
 from asteer_core.choosing.objectives import PREDICTED, WITH_COHERENCE
 from asteer_core.errors import ConfigError
+from asteer_core.search.continuous import check_span
 from asteer_core.search.trials import Trials
 from asteer_core.study import Workspace
 from asteer_core.warehouse.places import studies
@@ -23,7 +24,8 @@ class SearchSettings:
     """How to search.
 
     Attributes:
-        budget: responses that may be generated for configurations; the reference corpora of the concept come on top.
+        budget: responses that configurations may answer with, wherever they come from. What the search rests on comes on top: reference
+            corpora, and what the fitting of vectors generates.
         objective: what is maximised; a name of `choosing.OBJECTIVES`, or `predicted`.
         prompts: prompts of each rung; None = as many as the budget carries, growing fourfold.
         largest: prompts of the last rung; None = all of the study's.
@@ -32,6 +34,9 @@ class SearchSettings:
         stop: when that is.
         sampler: `grid` takes the study's configurations, `tpe` proposes strengths between the grid's (needs the extra `optuna`).
         seed: order of the prompts, and what the sampler draws.
+        temperature: lowest and highest temperature that `tpe` proposes; None = the study's alone.
+        top_p: lowest and highest nucleus, likewise.
+        trials: configurations that `tpe` proposes; None = as many as the grid has.
     """
 
     budget: Budget
@@ -42,12 +47,28 @@ class SearchSettings:
     stop: StopRule = field(default_factory=StopRule)
     sampler: str = "grid"
     seed: int = 0
+    temperature: tuple[float, ...] | None = None
+    top_p: tuple[float, ...] | None = None
+    trials: int | None = None
 
     def __post_init__(self) -> None:
         if self.objective != PREDICTED:
             objective(self.objective)
         if self.sampler not in SAMPLERS:
             raise ConfigError(f"sampler {self.sampler!r}: expected one of {', '.join(SAMPLERS)}")
+        if self.trials is not None and self.trials < 1:
+            raise ConfigError(f"search of {self.trials} trials: expected at least 1")
+        continuous = {"temperature": self.temperature, "top_p": self.top_p, "trials": self.trials}
+        asked = [name for name, value in continuous.items() if value is not None]
+        if asked and self.sampler != "tpe":
+            raise ConfigError(f"{' and '.join(asked)}: a grid has samplings and a number of its own; add --sampler tpe to search between")
+        _ = self.spans
+
+    @property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """The parts of the sampling that are searched, each with its lowest and highest value."""
+        asked = {"temperature": self.temperature, "top_p": self.top_p}
+        return {name: check_span(name, span) for name, span in asked.items() if span is not None}
 
     @property
     def stops_early(self) -> bool:
@@ -80,12 +101,22 @@ class Search:
         return self.halving.best
 
     @property
+    def probes(self) -> int:
+        """Prompts that a configuration had answered when it was stopped."""
+        return min(self.settings.stop.probes, self.rungs[0].prompts)
+
+    @property
     def ranked(self) -> list[str]:
         """Every configuration tried, the longest-lived and best first; stopped ones last."""
         last: dict[str, tuple[int, int]] = {}
         for trial in self.halving.trials:
             last[trial.candidate] = (-trial.rung, trial.place)
         return [*sorted(last, key=lambda key: last[key]), *self.stopped]
+
+
+def winner(trials: pl.DataFrame) -> dict[str, Any]:
+    """Return the row of a table of trials in which its search ended: the best of the last rung."""
+    return trials.filter(pl.col("kept")).row(-1, named=True)
 
 
 def trial_store(ws: Workspace) -> Store:

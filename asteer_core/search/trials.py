@@ -1,11 +1,13 @@
 """The rows of trials: each response is generated and measured once, whatever rung asks for it, and adopted wherever it is stored.
 
 A row's text depends on configuration, prompt, sample and seed alone (`types.row_stream`), so rows of an earlier rung, of an
-interrupted search, or of a finished study are the very rows that would be generated now.
+interrupted search, or of a finished study are the very rows that would be generated now. Rows of an unfinished lot are kept too.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,12 +16,21 @@ import polars as pl
 from asteer_core.errors import StoreError
 from asteer_core.metrics import METRIC_VERSION
 from asteer_core.study import Workspace
+from asteer_core.study.stages._checkpoints import Checkpoint
 from asteer_core.study.stages._resolution import resolved
-from asteer_core.study.stages._run import upstream
-from asteer_core.study.stages.corpora import ROWS_AT_ONCE, corpus_is_current, intervention_of, requests_of, responses_of, rows_of
+from asteer_core.study.stages._run import Partition, upstream
+from asteer_core.study.stages.corpora import (
+    ROWS_AT_ONCE,
+    corpus_is_current,
+    intervention_of,
+    paced,
+    requests_of,
+    responses_of,
+    rows_of,
+)
 from asteer_core.study.stages.measurements import measure, measurements_are_current
 from asteer_core.study.stages.metrics import reference_of, score_rows, settings_of
-from asteer_core.types import fingerprint
+from asteer_core.types import Configuration, fingerprint
 from asteer_core.warehouse.store import Store
 
 VERSION = 1
@@ -65,6 +76,16 @@ class Trials:
             self.used.setdefault(key, set()).update(found[key]["row_id"])
         return found
 
+    def content(self, key: str) -> str:
+        """Return the hash of everything that the rows of a configuration are computed from."""
+        ws, configuration = self.ws, resolved(self.ws, self.concept, key)
+        vectors = [(self.concept, vector) for vector in ws.plan.vectors_of(key)]
+        inputs = [*(upstream(ws, "steering_vectors", *vector) for vector in vectors), upstream(ws, "judges", self.concept, None)]
+        inputs += [str(found) for found in ws.study.combinations if found.name == configuration.method]
+        models = [ws.model_fingerprint(self.model), ws.model_fingerprint(ws.scorer_of(self.model))]
+        facts = [ws.concept(self.concept).fingerprint, str(configuration.sampled(ws.study.sampling)), ws.study.seed]
+        return fingerprint(["trial", VERSION, configuration.id, *inputs, *models, *facts])
+
     def scores(self, key: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float | None]]:
         """Return the metrics of each response and of the corpus; set diversity is of subsamples no larger than the corpus.
 
@@ -75,7 +96,7 @@ class Trials:
         reference = reference_of(self.ws, self.concept, self.model, STAGE)
         responses, corpus = score_rows(self.ws, self.concept, rows, reference, STAGE, fitted, with_intervals=False)
         if self._store is not None:
-            content = fingerprint([self._key(key), METRIC_VERSION, str(fitted), sorted(rows["row_id"]), str(reference)])
+            content = fingerprint([self.content(key), METRIC_VERSION, str(fitted), sorted(rows["row_id"]), str(reference)])
             self._write("response_metrics", responses, content, key)
             self._write("corpus_metrics", corpus, content, key)
         return responses, corpus.row(0, named=True)
@@ -94,53 +115,63 @@ class Trials:
             raise StoreError(f"{self.concept}, {next(iter(missing))}: the finished study holds no such rows; run the study first")
         total, done = sum(rows.height for rows in missing.values()), 0
         for lot in _lots(missing):
-            self.ws.report(STAGE, done, total, f"{self.concept}, {self.model}: {len(lot)} configurations in one batch")
-            for key, rows in self._made(lot).items():
-                self._held[key] = pl.concat([self._held[key], rows], how="diagonal_relaxed") if self._held[key].height else rows
-                self._save(key)
+            self._make(lot, done, total)
             done += sum(rows.height for rows in lot.values())
 
-    def _made(self, lot: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    def _make(self, lot: dict[str, pl.DataFrame], done: int, total: int) -> None:
+        """Generate, measure and store the rows of a lot; what an interrupted search left of it is taken up."""
+        keys: dict[Partition, str] = {(self.concept, key): self.content(key) for key in lot}
+        owners: dict[str, Partition] = {row_id: (self.concept, key) for key, rows in lot.items() for row_id in rows["row_id"]}
+        kept = Checkpoint(self._store, STAGE, keys, owners) if self._store is not None else None
+        with kept or contextlib.nullcontext():
+            frames = self._measured(lot, kept, done, total)
+        for key, rows in frames.items():
+            self._held[key] = pl.concat([self._held[key], rows], how="diagonal_relaxed") if self._held[key].height else rows
+            self._save(key)
+            if kept is not None:
+                kept.clear((self.concept, key))
+
+    def _measured(self, lot: dict[str, pl.DataFrame], kept: Checkpoint | None, done: int, total: int) -> dict[str, pl.DataFrame]:
         from asteer_core.model import generate
 
         ws, configurations = self.ws, {key: resolved(self.ws, self.concept, key) for key in lot}
         interventions = {configuration.id: intervention_of(ws, configuration) for configuration in configurations.values()}
-        wanted = {row_id for rows in lot.values() for row_id in rows["row_id"]}
+        made = {row.row_id: row for row in kept.load()} if kept is not None else {}
+        wanted = {row_id for rows in lot.values() for row_id in rows["row_id"]} - made.keys()
         requests = [r for configuration in configurations.values() for r in requests_of(ws, configuration) if r.row_id in wanted]
-        made = {row.row_id: row for row in generate(ws.model(self.model), requests, interventions, ws.study.sampling)}
+        if requests:
+            sampling = next(iter(configurations.values())).sampled(ws.study.sampling)
+            report = paced(ws, STAGE, done + len(made), total, f"{self.concept}, {self.model}: {len(lot)} configurations in one batch")
+            keep = kept.add if kept is not None else None
+            fresh = generate(ws.model(self.model), requests, interventions, sampling, on_progress=report, on_row=keep)
+            made |= {row.row_id: row for row in fresh}
         frame = pl.concat([responses_of(ws, configurations[key], rows, made).with_columns(_key=pl.lit(key)) for key, rows in lot.items()])
         measured = measure(ws, self.concept, self.model, frame, STAGE).select("row_id", *MEASURED)
         joined = frame.join(measured, on="row_id", how="left", maintain_order="left")
         return {key: joined.filter(pl.col("_key") == key).drop("_key") for key in lot}
 
-    def _key(self, key: str) -> str:
-        ws, configuration = self.ws, resolved(self.ws, self.concept, key)
-        vectors = [(self.concept, vector) for vector in ws.plan.vectors_of(key)]
-        inputs = [*(upstream(ws, "steering_vectors", *vector) for vector in vectors), upstream(ws, "judges", self.concept, None)]
-        inputs += [str(found) for found in ws.study.combinations if found.name == configuration.method]
-        models = [ws.model_fingerprint(self.model), ws.model_fingerprint(ws.scorer_of(self.model))]
-        facts = [ws.concept(self.concept).fingerprint, str(ws.study.sampling), ws.study.seed]
-        return fingerprint(["trial", VERSION, configuration.id, *inputs, *models, *facts])
-
     def _stored(self, key: str) -> pl.DataFrame:
         """Return the rows that the trial store and the study itself hold of a configuration."""
         found = []
         if self._store is not None and all(
-            self._store.content_key(table, self.concept, key) == self._key(key) for table in ("responses", "measurements")
+            self._store.content_key(table, self.concept, key) == self.content(key) for table in ("responses", "measurements")
         ):
             found.append(_joined(self._store, self.concept, key))
         if self._replay or (corpus_is_current(self.ws, self.concept, key) and measurements_are_current(self.ws, self.concept, key)):
             found.append(_joined(self.ws.store, self.concept, key))
         if not found:
             return pl.DataFrame(schema={"row_id": pl.String, "prompt_id": pl.String, "sample": pl.Int64})
-        return pl.concat(found, how="diagonal_relaxed").unique("row_id", keep="first", maintain_order=True)
+        drawn = resolved(self.ws, self.concept, key).sampled(self.ws.study.sampling)
+        rows = pl.concat(found, how="diagonal_relaxed").unique("row_id", keep="first", maintain_order=True)
+        # Files of an older Asteer do not say it, but their content key does.
+        return rows.with_columns(temperature=pl.lit(drawn.temperature, pl.Float64), top_p=pl.lit(drawn.top_p, pl.Float64))
 
     def _save(self, key: str) -> None:
         if self._store is not None:
             # Measurements last: a kill between the two leaves responses that are not taken for finished.
-            self._write("responses", self._held[key].drop(MEASURED), self._key(key), key)
+            self._write("responses", self._held[key].drop(MEASURED), self.content(key), key)
             kept = [name for name in self._held[key].columns if name in _MEASUREMENT_COLUMNS]
-            self._write("measurements", self._held[key].select(kept), self._key(key), key)
+            self._write("measurements", self._held[key].select(kept), self.content(key), key)
 
     def _write(self, table: str, frame: pl.DataFrame, content_key: str, key: str) -> None:
         if self._store is not None:
@@ -157,15 +188,15 @@ def _joined(store: Store, concept: str, key: str) -> pl.DataFrame:
 
 
 def _lots(missing: dict[str, pl.DataFrame]) -> Iterator[dict[str, pl.DataFrame]]:
-    """Yield configurations of about ROWS_AT_ONCE rows together; a lot is stored before the next, which bounds what a kill costs."""
-    lot: dict[str, pl.DataFrame] = {}
+    """Yield configurations of one sampling and about ROWS_AT_ONCE rows together; a lot is stored before the next."""
+    alike: dict[tuple[float | None, float | None], dict[str, pl.DataFrame]] = defaultdict(dict)
     for key, rows in missing.items():
+        named = Configuration.parse("any", key)
+        lot = alike[named.temperature, named.top_p]
         lot[key] = rows
         if _height(lot.values()) >= ROWS_AT_ONCE:
-            yield lot
-            lot = {}
-    if lot:
-        yield lot
+            yield alike.pop((named.temperature, named.top_p))
+    yield from alike.values()
 
 
 def _height(frames: Iterable[pl.DataFrame]) -> int:

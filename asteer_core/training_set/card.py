@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from asteer_core.search import trial_store, winner
 from asteer_core.study import Workspace
 from asteer_core.training_set.composing import TrainingSet
 
@@ -30,13 +31,16 @@ Not intended: training a model to produce such text, decisions about people, or 
 - Synthetic text carries the marks of its generator. A detector can learn these instead of the violation; compare `validation_auroc` with
   a check on your own data.
 - Success is the mean probability of a judge, which errs. Coherence is relative to the unsteered replies of the same model.
-- The test set behind AUROC is the concept's real data. The best recipe of several looks a little better than it is.
+- The rows were chosen by the judge's verdict on them, so S, C, D and HM of this set are higher than the configurations would give on new
+  prompts; the responses that had no say in the choice of the configuration (above) show by how much. AUROC is on the concept's real text,
+  which had no say in either; but the best recipe of several looks a little better than it is.
 - A set that was searched on one concept and model says nothing about another."""
 
 COLUMNS = """## Columns
 
 `prompt`, `response`, `label` (1 violating, 0 not), `source` (steered, unsteered or concept); `configuration_id`, `model`, `method`,
 `layer`, `strength`, `seed`, `stream` (seed of the row's random stream), `prompt_id`, `sample`, `row_id`: where the row comes from;
+`temperature`, `top_p` (how its tokens were drawn),
 `displacement` (mean size of the edit over the residual norm), `n_tokens`, `steered_tokens`, `finish_reason`: how it was made;
 `judge_probability`, `nll` (nats per token, by `scorer`), `relevance_cosine`, `success`, `coherence`, `fluency`, `relevance`, `rep4`,
 `mattr`, `sample_diversity`, `n_words`: what was measured. A value that is undefined is null, never 0."""
@@ -78,12 +82,12 @@ def _front(made: TrainingSet, licence: str, files: Mapping[str, Sequence[str]]) 
 
 def _how(ws: Workspace, made: TrainingSet, recipe: str) -> str:
     positives = made.rows.filter(pl.col("label") == 1)
-    counts = positives.group_by("configuration_id", "method", "layer", "strength", maintain_order=True).agg(
+    dials = ("configuration_id", "method", "layer", "strength", "temperature", "top_p")
+    counts = positives.group_by(dials, maintain_order=True).agg(
         pl.len().alias("rows"), pl.col("displacement").mean(), pl.col("success").mean(), pl.col("coherence").mean()
     )
     shown = [
-        [row["configuration_id"], row["method"], row["layer"], row["strength"], row["rows"],
-         *(_number(row[name]) for name in ("displacement", "success", "coherence"))]
+        [*(row[name] for name in (*dials, "rows")), *(_number(row[name]) for name in ("displacement", "success", "coherence"))]
         for row in counts.iter_rows(named=True)
     ]  # fmt: skip
     spec = ws.spec(made.model)
@@ -91,12 +95,12 @@ def _how(ws: Workspace, made: TrainingSet, recipe: str) -> str:
         f"- Generator: `{made.model}` from `{spec.source}`, weights `{ws.model_fingerprint(made.model)}`",
         f"- Scorer of coherence: `{ws.scorer_of(made.model)}`",
         f"- Concept data: `{ws.concept(made.concept).fingerprint}`; study `{ws.study.name}`, seed {ws.study.seed}",
-        f"- Sampling: {ws.study.sampling}",
+        f"- Sampling, with the temperature and top_p of each configuration below: {ws.study.sampling}",
         f"- Search objective: {made.steps['objective'][0]}; recipe: {recipe}",
         f"- Left out: {made.dropped['duplicate']} duplicates, {made.dropped['test']} near-duplicates of real validation or test texts",
         "- Exactly: `provenance.json` holds the study, the search and every configuration; `lock.txt` the versions of all packages",
     ]
-    table = _table(["configuration", "method", "layer", "strength", "rows", "measured displacement", "S", "C"], shown)
+    table = _table(["configuration", *dials[1:], "rows", "measured displacement", "S", "C"], shown)
     return "\n".join(facts) + "\n\n" + table
 
 
@@ -110,8 +114,21 @@ def _worth(ws: Workspace, made: TrainingSet, recipe: str) -> str:
     ]  # fmt: skip
     columns = ["recipe", "detector", "rows", "configurations", "S", "C", "D", "HM", "AUROC on real test text [95 %]"]
     return (
-        f"This set: {_spans(own)} (95 % intervals over prompts).\n\nThe same search, chosen from in other ways at the same size; "
-        f"`random` is any of its responses:\n\n{_table(columns, shown)}"
+        f"This set: {_spans(own)} (95 % intervals over prompts).\n\n{_winner(ws, made)}\n\nThe same search, chosen from in other ways at "
+        f"the same size; `random` is any of its responses:\n\n{_table(columns, shown)}"
+    )
+
+
+def _winner(ws: Workspace, made: TrainingSet) -> str:
+    """Return what the chosen configuration is worth on the responses that had no part in its choice, beside all of them."""
+    best = winner(trial_store(ws).read("trials", made.concept, made.model))
+    name = f"The configuration that won the search, `{best['configuration_id']}`, has S {_number(best['success'])} and C "
+    everything = f"{name}{_number(best['coherence'])} on all its {best['n']} responses"
+    if not best.get("fresh_n"):
+        return f"{everything}. All of them had a part in its choice, which makes these figures a little too good."
+    return (
+        f"{everything}, and S {_number(best['fresh_success'])} and C {_number(best['fresh_coherence'])} on the {best['fresh_n']} that had "
+        "no part in its choice."
     )
 
 

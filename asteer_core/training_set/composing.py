@@ -10,15 +10,16 @@ import numpy as np
 import polars as pl
 
 from asteer_core.errors import AsteerError, StoreError
-from asteer_core.search import Search, SearchSettings, search, trial_store
+from asteer_core.search import Search, SearchSettings, alone, search, trial_store
 from asteer_core.study import Done, Workspace
 from asteer_core.study.stages.detectors import quality_of_texts
 from asteer_core.training_set.pool import PER_RESPONSE, STAGE, Pool, pool_of
 from asteer_core.training_set.recipes import RECIPES, Recipe, chosen
+from asteer_core.training_set.remembered import remember_study
 from asteer_core.types import Configuration, fingerprint, row_stream
 from asteer_core.warehouse.files import is_present
 
-VERSION = 1
+VERSION = 2
 CORPUS = ("success", "coherence", "diversity", "hm")
 WITH_ENDS = (*CORPUS, *(f"{name}_{end}" for name in CORPUS for end in ("lo", "hi")))
 QUALITY = ("validation_auroc", "auroc", "auroc_lo", "auroc_hi")
@@ -37,22 +38,29 @@ class TrainingSet:
 
 def training_set(ws: Workspace, cells: Iterable[tuple[str, str]], settings: SearchSettings, recipe: Recipe) -> Iterator[Done]:
     """Yield one `Done` per (concept, model): rows in `training_set`, evidence in `training_set_steps`, both in the trial store."""
-    store = trial_store(ws)
     for concept, model in cells:
-        found = search(ws, concept, model, settings)
-        content = fingerprint([STAGE, VERSION, str(recipe), store.content_key("trials", concept, model), str(ws.study.detectors),
-                               ws.concept(concept).fingerprint])  # fmt: skip
-        reused = all(store.content_key(table, concept, model) == content for table in ("training_set", "training_set_steps"))
-        if not reused:
-            made = compose(ws, found, recipe)
-            for table, frame in (("training_set_steps", made.steps), ("training_set", made.rows)):
-                store.write(table, frame.with_columns(study=pl.lit(store.root.name)), content, concept, model)
+        with alone(ws, concept, model):
+            found, reused = _stored(ws, concept, model, settings, recipe)
         made = read_training_set(ws, concept, model)
         step = made.steps.filter((pl.col("recipe") == recipe.name) & (pl.col("detector") == ws.study.detectors.headline)).row(0, named=True)
         facts = {"recipe": recipe.name, "configurations": made.rows["configuration_id"].n_unique(), "responses generated": found.spent}
         shown = made.rows.filter(pl.col("label") == 1).head(3).select("method", "strength", "prompt", "response").rows(named=True)
         metadata = {**facts, **{name: step[name] for name in ("n", *CORPUS, *QUALITY)}}
         yield Done(concept, model, made.rows.height, reused=reused, metadata=metadata, samples=tuple(shown))
+
+
+def _stored(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> tuple[Search, bool]:
+    """Return the search behind a training set that is stored now, and whether it was stored before."""
+    store, found = trial_store(ws), search(ws, concept, model, settings)
+    content = fingerprint([STAGE, VERSION, str(recipe), store.content_key("trials", concept, model), str(ws.study.detectors),
+                           ws.concept(concept).fingerprint])  # fmt: skip
+    reused = all(store.content_key(table, concept, model) == content for table in ("training_set", "training_set_steps"))
+    if not reused:
+        made = compose(ws, found, recipe)
+        for table, frame in (("training_set_steps", made.steps), ("training_set", made.rows)):
+            store.write(table, frame.with_columns(study=pl.lit(store.root.name)), content, concept, model)
+    remember_study(ws, concept, model)
+    return found, reused
 
 
 def read_training_set(ws: Workspace, concept: str, model: str) -> TrainingSet:
@@ -69,6 +77,8 @@ def read_training_set(ws: Workspace, concept: str, model: str) -> TrainingSet:
         )
     rows, steps = (store.read(table, concept, model) for table in ("training_set", "training_set_steps"))
     first = steps.row(0, named=True)
+    # A set of an older Asteer does not say how its rows were drawn.
+    rows = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("temperature", "top_p") if name not in rows.columns)
     return TrainingSet(concept, model, rows, steps, {name: first[f"dropped_{name}"] for name in ("duplicate", "test")})
 
 
@@ -122,7 +132,7 @@ _STEPS: dict[str, Any] = {
 }  # fmt: skip
 
 _ORIGIN = ("concept", "configuration_id", "model", "method", "layer", "strength", "seed", "row_id", "prompt_id", "sample")
-_MADE = ("displacement", "n_tokens", "steered_tokens", "finish_reason")
+_MADE = ("temperature", "top_p", "displacement", "n_tokens", "steered_tokens", "finish_reason")
 _JUDGED = ("judge_probability", "nll", "relevance_cosine", "scorer")
 
 

@@ -63,9 +63,8 @@ def export(
 def provenance(ws: Workspace, made: TrainingSet) -> dict[str, Any]:
     """Return everything the set was made from: study, search, configurations, fingerprints, content keys."""
     store, cell = trial_store(ws), (made.concept, made.model)
-    used = made.rows.filter(pl.col("label") == 1).select("configuration_id", "model", "method", "layer", "strength", "seed").unique(
-        maintain_order=True
-    )  # fmt: skip
+    facts = ("configuration_id", "model", "method", "layer", "strength", "temperature", "top_p", "seed")
+    used = made.rows.filter(pl.col("label") == 1).select(facts).unique(maintain_order=True)
     return {
         "concept": made.concept,
         "concept_fingerprint": ws.concept(made.concept).fingerprint,

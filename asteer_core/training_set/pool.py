@@ -68,8 +68,7 @@ def pool_of(ws: Workspace, search: Search) -> Pool:
     """
     frames = []
     for key in search.ranked:
-        asked = max(rung.prompts for rung, tried in zip(search.rungs, _rungs_of(search, key), strict=False) if tried) if key not in (
-            search.stopped) else search.settings.stop.probes  # fmt: skip
+        asked = max((search.rungs[trial.rung].prompts for trial in search.halving.trials if trial.candidate == key), default=search.probes)
         rows = search.trials.rows([key], asked)[key]
         scored = search.trials.scores(key, rows)[0].select("row_id", *PER_RESPONSE) if rows.height > 1 else None
         if scored is not None:
@@ -86,9 +85,3 @@ def pool_of(ws: Workspace, search: Search) -> Pool:
         raise DataError(f"training set of {search.concept}: all {distinct.height} responses are near-duplicates of real test texts")
     dropped = {"duplicate": everything.height - distinct.height, "test": distinct.height - rows.height}
     return Pool(ws, search, rows, dropped)
-
-
-def _rungs_of(search: Search, key: str) -> list[bool]:
-    """Return at which rungs a configuration was tried, in order."""
-    tried = {trial.rung for trial in search.halving.trials if trial.candidate == key}
-    return [number in tried for number in range(len(search.rungs))]

@@ -105,6 +105,8 @@ RESPONSES = Table(
         count("steered_tokens", "tokens produced under an edit", "tokens"),
         text("finish_reason", "why generation ended"),
         real("displacement", "mean size of the edit relative to the residual norm", "share"),
+        real("temperature", "sampling temperature of the response; NULL in files of an older Asteer: that of the study", "0 = greedy"),
+        real("top_p", "mass of the nucleus it was drawn from; NULL likewise", "0 to 1"),
     ),
 )  # fmt: skip
 

@@ -15,13 +15,12 @@ from asteer_core import paths
 from asteer_core.choosing import OBJECTIVES, Thresholds, parse_budget
 from asteer_core.choosing.objectives import PREDICTED
 from asteer_core.concepts import load_concept
-from asteer_core.search import SearchSettings, prepare, trial_store
+from asteer_core.search import SearchSettings, prepare, trial_store, winner
 from asteer_core.search.result import SAMPLERS
-from asteer_core.search.space import LAYERS, METHODS, space
+from asteer_core.search.space import LAYERS, METHODS, NAME, space
 from asteer_core.study import Study, Workspace, load_study, stages
 from asteer_core.training_set import NEGATIVES, RECIPES, Recipe, TrainingSet, read_training_set, training_set
 from asteer_core.training_set.recipes import DEFAULT
-from asteer_core.training_set.remembered import remember_study
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
 
@@ -50,6 +49,9 @@ def optimise(
     samples: Annotated[int, typer.Option(min=1, help="Responses per prompt.")] = 1,
     rungs: Annotated[str | None, typer.Option(help="Prompts of each rung, such as 16,64,256; default: what the budget carries.")] = None,
     sampler: Annotated[str, typer.Option(help=f"{' or '.join(SAMPLERS)}; tpe looks between the strengths (extra optuna).")] = "grid",
+    temperature: Annotated[str | None, typer.Option(help="With tpe: also temperatures from,to, such as 0.6,1.1.")] = None,
+    top_p: Annotated[str | None, typer.Option(help="With tpe: also nuclei from,to, such as 0.8,1.")] = None,
+    trials: Annotated[int | None, typer.Option(help="With tpe: configurations to propose; default as many as the grid has.")] = None,
     early_stop: Annotated[
         bool | None,
         typer.Option("--early-stop/--no-early-stop", help="Stop by the first tokens; default: if the objective holds coherence."),
@@ -67,8 +69,9 @@ def optimise(
     """Find the configuration that makes the best training set within a budget, and make the set."""
     root = (home or paths.home()).resolve()
     settings = SearchSettings(
-        parse_budget(budget), objective, _integers("--rungs", rungs) if rungs else None, prompts, early_stop, sampler=sampler, seed=seed
-    )
+        parse_budget(budget), objective, _integers("--rungs", rungs), prompts, early_stop, sampler=sampler, seed=seed,
+        temperature=_numbers("--temperature", temperature), top_p=_numbers("--top-p", top_p), trials=trials,
+    )  # fmt: skip
     mixed = mixed_by or (objective if objective != PREDICTED else "hm")
     chosen = Recipe(recipe, size, Thresholds(min_success, min_coherence), mixed, negatives, seed)
     searched = load_study(study) if study else _space(concept, model, root, methods, layers, strengths, prompts, samples, seed)
@@ -83,11 +86,11 @@ def optimise(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         ws.close()
-    trials = trial_store(ws).read("trials", concept, model)
+    tried = trial_store(ws).read("trials", concept, model)
     if as_json:
-        typer.echo(json.dumps({"trials": trials.to_dicts(), "recipes": made.steps.to_dicts(), "rows": made.rows.height}, allow_nan=False))
+        typer.echo(json.dumps({"trials": tried.to_dicts(), "recipes": made.steps.to_dicts(), "rows": made.rows.height}, allow_nan=False))
         return
-    _show(Console(), trials, made, searched, root if home else None)
+    _show(Console(), tried, made, ws, root if home else None)
 
 
 def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> TrainingSet:
@@ -95,7 +98,6 @@ def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, rec
         pass
     for _ in training_set(ws, [(concept, model)], settings, recipe):
         pass
-    remember_study(ws, concept, model)
     for _ in stages.warehouse(ws):
         pass
     return read_training_set(ws, concept, model)
@@ -106,7 +108,7 @@ def _space(
 ) -> Study:
     held = load_concept(concept, paths.concept_roots(root, paths.data_root()), root / "cache" / "datasets").prompts.height
     places = [int(one) if one.isdigit() else one for one in _parts(layers)]
-    pushes = [_float("--strengths", one) for one in _parts(strengths)] if strengths else None
+    pushes = _numbers("--strengths", strengths)
     return space(concept, model, prompts or min(LARGEST, held), methods=_parts(methods), layers=places, strengths=pushes, samples=samples,
                  seed=seed)  # fmt: skip
 
@@ -115,8 +117,12 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _integers(option: str, text: str) -> tuple[int, ...]:
-    return tuple(int(_float(option, part)) for part in _parts(text))
+def _integers(option: str, text: str | None) -> tuple[int, ...] | None:
+    return tuple(int(value) for value in _numbers(option, text) or ()) if text else None
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    return tuple(_float(option, part) for part in _parts(text)) if text else None
 
 
 def _float(option: str, text: str) -> float:
@@ -126,7 +132,7 @@ def _float(option: str, text: str) -> float:
         raise typer.BadParameter(f"{text!r} is not a number", param_hint=option) from None
 
 
-def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, study: Study, home: Path | None) -> None:
+def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, ws: Workspace, home: Path | None) -> None:
     objective = trials["objective"][0]
     console.print(f"\n[bold]{made.concept} on {made.model}[/]: trials by rung, objective {objective}", highlight=False)
     # A score that stands in the table already is not shown twice.
@@ -140,13 +146,30 @@ def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, study: Stud
     spent: dict[str, int] = {}
     for row in trials.iter_rows(named=True):
         spent[row["configuration_id"]] = max(spent.get(row["configuration_id"], 0), row["n"] or 0)
-    console.print(f"{sum(spent.values())} responses of {len(spent)} configurations.\n", markup=False, highlight=False)
+    beside = ws.store.read("responses", made.concept, made.model).height
+    console.print(
+        f"{sum(spent.values())} responses of {len(spent)} configurations; the {beside} of the reference corpora are not counted.",
+        markup=False, highlight=False,
+    )  # fmt: skip
+    console.print(f"{_winner(trials)}\n", markup=False, highlight=False)
     console.print("[bold]What each way to choose is worth[/]: detectors trained on the set, tested on real text", highlight=False)
     console.print(_recipes(made))
     place = f" --home {home}" if home else ""
-    named = "" if study.name == "optimise" else f" --study {study.name}"
+    named = "" if ws.study.name == NAME else f" --study {ws.study.name}"
     following = f"asteer export training-set {made.concept} --model {made.model}{named}{place} --out {made.concept}-set"
     console.print(f"{made.rows.height} rows. Next: {following}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _winner(trials: pl.DataFrame) -> str:
+    """Return the configuration that won, and how it does where it was not chosen for how it does."""
+    best = winner(trials)
+    chosen = f"Chosen: {best['configuration_id'].split('#')[0]}, S {number(best['success'])} and C {number(best['coherence'])}"
+    if not best["fresh_n"]:
+        return f"{chosen}; every response had a part in the choice, so both are a little too good."
+    return (
+        f"{chosen} on all {best['n']} responses; S {number(best['fresh_success'])} and C {number(best['fresh_coherence'])} on the "
+        f"{best['fresh_n']} that had no part in the choice."
+    )
 
 
 def _recipes(made: TrainingSet) -> Table:

@@ -48,6 +48,25 @@ def test_the_id_of_a_configuration_with_both_dials_given_is_what_it_always_was()
     assert Configuration("toxicity", "llama-3m", "caa", 2, 0.6).id == "toxicity:llama-3m:caa:L02:s0.60#34ff35d0"
 
 
+@given(
+    names, st.floats(0, 5, allow_nan=False), st.floats(1e-3, 1, allow_nan=False), st.none() | st.from_regex(r"[a-z0-9]+", fullmatch=True)
+)
+def test_a_sampling_of_its_own_parses_back_and_makes_another_id(method, temperature, top_p, template):
+    plain = Configuration("toxicity", "llama-3m", method, 2, 0.6, template=template)
+    found = {plain}
+    for own in ({"temperature": temperature}, {"top_p": top_p}, {"temperature": temperature, "top_p": top_p}):
+        found.add(one := replace(plain, **own))
+        assert Configuration.parse("toxicity", one.key) == one
+        assert one.sampled(Sampling(max_new_tokens=7)) == replace(Sampling(max_new_tokens=7), **own)
+    assert len({one.id for one in found}) == 4 and plain.sampled(Sampling(top_p=0.4)) == Sampling(top_p=0.4)
+
+
+def test_a_key_with_a_sampling_reads_as_documented_and_a_wrong_one_is_refused():
+    assert Configuration("toxicity", "llama-3m", "caa", 2, 0.6, temperature=0.7, top_p=0.905).key == "llama-3m:caa:L02:s0.60:T0.70:P0.905"
+    with pytest.raises(ConfigError, match="top_p=1.5"):
+        Configuration.parse("toxicity", "llama-3m:caa:L02:s0.60:P1.5")
+
+
 @pytest.mark.parametrize("wrong", [{"layer_rank": 0}, {"kl_target": 0.0}, {"kl_target": float("inf")}, {"kl_target": -1.0}])
 def test_a_rank_or_target_that_means_nothing_is_refused(wrong):
     with pytest.raises(ConfigError):

@@ -116,11 +116,12 @@ def _produce(ws: Workspace, work: Work, failures: Failures, stage: Stage) -> Ite
 
 
 def _lots(work: Work, rows_each: int) -> Iterator[Work]:
-    """Yield lots of partitions of one model of about ROWS_AT_ONCE rows."""
-    by_model: dict[str, Work] = defaultdict(list)
+    """Yield lots of partitions of one model and one sampling, of about ROWS_AT_ONCE rows."""
+    alike: dict[tuple[Any, ...], Work] = defaultdict(list)
     for item in work:
-        by_model[item[1][0].model].append(item)
-    for items in by_model.values():
+        first = item[1][0]
+        alike[first.model, first.temperature, first.top_p].append(item)
+    for items in alike.values():
         lot: Work = []
         for item in items:
             lot.append(item)
@@ -140,9 +141,9 @@ def _generate(ws: Workspace, lot: Work, stage: Stage, done: int, total: int, fai
     made = {row.row_id: row for row in checkpoint.load()}
     missing = [request for some in requests.values() for request in some if request.row_id not in made]
     note = f"{configurations[0].model}: {len(configurations)} configurations in one batch"
-    report = _paced(ws, stage.name, done + len(made), total, note)
+    report = paced(ws, stage.name, done + len(made), total, note)
     with checkpoint:
-        rows = _answer(ws, configurations[0].model, missing, interventions, checkpoint.add, report)
+        rows = _answer(ws, configurations[0], missing, interventions, checkpoint.add, report)
     made |= {row.row_id: row for row in rows}
     for partition, found in lot:
         try:
@@ -161,17 +162,17 @@ def _generate(ws: Workspace, lot: Work, stage: Stage, done: int, total: int, fai
 
 
 def _answer(
-    ws: Workspace, model: str, requests: list[GenerationRequest], interventions: dict[str, Intervention],
+    ws: Workspace, like: Configuration, requests: list[GenerationRequest], interventions: dict[str, Intervention],
     keep: Callable[[GeneratedRow], None], report: Callable[[int, int, int], None],
 ) -> list[GeneratedRow]:  # fmt: skip
     if not requests:
         return []
     from asteer_core.model import generate
 
-    return generate(ws.model(model), requests, interventions, ws.study.sampling, on_progress=report, on_row=keep)
+    return generate(ws.model(like.model), requests, interventions, like.sampled(ws.study.sampling), on_progress=report, on_row=keep)
 
 
-def _paced(ws: Workspace, stage: str, done: int, total: int, note: str) -> Callable[[int, int, int], None]:
+def paced(ws: Workspace, stage: str, done: int, total: int, note: str) -> Callable[[int, int, int], None]:
     """Return the engine's listener, which reports the rows of the whole stage and the tokens per second of this lot."""
     started = time.monotonic()
 
@@ -234,7 +235,10 @@ def requests_of(ws: Workspace, configuration: Configuration) -> list[GenerationR
 def responses_of(ws: Workspace, configuration: Configuration, asked: pl.DataFrame, made: Mapping[str, Any]) -> pl.DataFrame:
     """Return the table rows of `asked` (from `rows_of`), with what was generated for each row_id."""
     rows = [{name: getattr(made[row_id], name) for name in SCHEMA} for row_id in asked["row_id"]]
-    generated = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col("displacement").fill_nan(None))
+    drawn = configuration.sampled(ws.study.sampling)
+    generated = pl.DataFrame(rows, schema=SCHEMA).with_columns(
+        pl.col("displacement").fill_nan(None), temperature=pl.lit(drawn.temperature, pl.Float64), top_p=pl.lit(drawn.top_p, pl.Float64)
+    )
     return tag(ws, configuration, asked.join(generated, on="row_id", how="left", maintain_order="left"))
 
 

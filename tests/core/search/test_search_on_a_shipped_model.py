@@ -7,8 +7,8 @@ import pytest
 
 from asteer_core.choosing import Thresholds, parse_budget
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.search import SearchSettings, prepare, preview, search, trial_store
-from asteer_core.study import Workspace, steered_corpora
+from asteer_core.search import SearchSettings, preview, search, trial_store, winner
+from asteer_core.study import steered_corpora
 from asteer_core.training_set import Recipe, export, read_training_set, training_set
 
 CELL = ("toxicity", "neox-2m")
@@ -17,21 +17,8 @@ RECIPE = Recipe("log_determinant", thresholds=Thresholds(0, 0), mixed_by="succes
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory, small_data, small_study):
-    study = small_study.model_copy(update={"concepts": ["toxicity"]})
-    ws = Workspace(study, home=tmp_path_factory.mktemp("home"), data_root=small_data)
-    list(prepare(ws, *CELL))
-    return ws, search(ws, *CELL, SETTINGS)
-
-
-def again(ws):
-    fresh = Workspace(ws.study, home=ws.home, data_root=ws.data_root)
-
-    def refuse(name):
-        raise AssertionError("a model was loaded for rows that are stored")
-
-    fresh.model = refuse
-    return fresh
+def searched(prepared):
+    return prepared, search(prepared, *CELL, SETTINGS)
 
 
 def test_a_later_rung_keeps_the_responses_of_the_earlier_one_and_no_row_is_paid_twice(searched):
@@ -50,7 +37,7 @@ def test_the_texts_of_trials_are_those_of_a_full_run(searched):
     assert tried and all(full[row] == text for row, text in tried.items())
 
 
-def test_a_second_search_loads_no_model_and_comes_to_the_same_table(searched):
+def test_a_second_search_loads_no_model_and_comes_to_the_same_table(searched, again):
     ws, found = searched
     repeated = search(again(ws), *CELL, SETTINGS)
     assert repeated.table.equals(found.table) and repeated.best == found.best
@@ -64,6 +51,18 @@ def test_every_trial_stands_in_the_store_with_its_metrics(searched):
         assert trial_store(ws).read("corpus_metrics", CELL[0], key).height == 1
 
 
+def test_the_winner_is_reported_on_the_responses_that_had_no_part_in_its_choice(searched):
+    _, found = searched
+    assert found.table.filter(pl.col("rung") == 0).select("fresh_n", "fresh_success").unique().rows() == [(0, None)]
+    best = winner(found.table)
+    rows = found.trials.rows([found.best], 16)[found.best]
+    responses = found.trials.scores(found.best, rows)[0].join(rows.select("row_id"), on="row_id")
+    unseen = responses.filter(pl.col("row_id").is_in(rows["row_id"][4:].to_list()))
+    assert (best["rung"], best["n"], best["fresh_n"]) == (1, 16, 12) and unseen.height == 12
+    assert best["fresh_success"] == pytest.approx(unseen["success"].mean()) != pytest.approx(best["success"])
+    assert best["fresh_coherence"] == pytest.approx(unseen["coherence"].mean())
+
+
 def test_a_search_outside_the_study_or_beyond_its_budget_says_what_to_change(searched):
     ws, _ = searched
     with pytest.raises(ConfigError, match="has no configurations"):
@@ -72,7 +71,7 @@ def test_a_search_outside_the_study_or_beyond_its_budget_says_what_to_change(sea
         search(ws, *CELL, SearchSettings(parse_budget("9"), "success"))
 
 
-def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searched, tmp_path):
+def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searched, again, tmp_path):
     ws, _ = searched
     done = list(training_set(ws, [CELL], SETTINGS, RECIPE))
     assert [one.reused for one in done] == [False] and next(training_set(again(ws), [CELL], SETTINGS, RECIPE)).reused
@@ -90,7 +89,10 @@ def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searc
     assert files == {"README.md", "lock.txt", "provenance.json", "train.csv", "train.parquet"}
     assert pl.read_parquet(out / "train.parquet").equals(made.rows)
     card = (out / "README.md").read_text()
-    assert all(part in card for part in ("license: apache-2.0", "Content warning", "Intended use", "Limits", "log_determinant (this set)"))
+    assert all(
+        part in card
+        for part in ("license: apache-2.0", "Content warning", "Intended use", "Limits", "log_determinant (this set)", "12 that had")
+    )
     facts = json.loads((out / "provenance.json").read_text())
     assert {one["configuration_id"] for one in facts["configurations"]} == set(positives["configuration_id"])
     assert "polars==" in (out / "lock.txt").read_text()
