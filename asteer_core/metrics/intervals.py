@@ -28,6 +28,13 @@ RESPONSE_MEANS = ("success", "coherence", "fluency", "relevance", "rep4", "mattr
 JACKKNIFED = ("set_diversity", "diversity", "hm", "hm_sc", "hm_cd")
 """Scores that resampling with replacement would bias, and means of axes."""
 
+MEANS_OF = {
+    "hm": ("success", "coherence", "diversity"),
+    "hm_sc": ("success", "coherence"),
+    "hm_cd": ("coherence", "diversity"),
+}
+"""The axes of each harmonic mean."""
+
 LEVEL = 0.95
 N_BOOT = 2000
 GROUPS = 25
@@ -47,7 +54,8 @@ def corpus_intervals(measured: Measured, scores: Scores, settings: MetricSetting
     draws = mean_draws(scores.responses, measured.prompt_ids, rng)
     prompts = len(set(measured.prompt_ids))
     found: dict[str, Interval] = {name: percentiles(each, prompts) for name, each in draws.items()}
-    return found | _jackknifed(measured, scores, settings, rng)
+    found |= _jackknifed(measured, scores, settings, rng)
+    return found | {name: within_axes(found[name], [found[axis] for axis in axes]) for name, axes in MEANS_OF.items()}
 
 
 def mean_draws(responses: Mapping[str, np.ndarray], prompts: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -131,6 +139,18 @@ def logit_jackknife(value: float | int | None, left_out: Sequence[float | None])
     error = float(np.sqrt((n - 1) / n * ((parts - parts.mean()) ** 2).sum()))
     reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
     return float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
+
+
+def within_axes(interval: Interval, axes: Sequence[Interval]) -> Interval:
+    """Return the interval of a harmonic mean, cut to what the intervals of its axes allow; as it is where one of those is undefined.
+
+    The mean rises with every axis, so it lies between the means of their lower and of their upper ends. Where one prompt carries
+    nearly all of an axis, leaving it out moves the logit without bound, and the jackknife alone would reach from 0 to 1.
+    """
+    low, high = harmonic(*(axis[0] for axis in axes)), harmonic(*(axis[1] for axis in axes))
+    if low is None or high is None or interval[0] is None or interval[1] is None:
+        return interval
+    return max(interval[0], low), min(interval[1], high)
 
 
 def _mean(values: np.ndarray) -> float | None:

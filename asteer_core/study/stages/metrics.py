@@ -28,7 +28,7 @@ from asteer_core.types import fingerprint
 WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
 """Scores whose 95 % interval is stored."""
 
-VERSION = 2
+VERSION = 3
 """Changes with what is stored beside the formulas, which have METRIC_VERSION."""
 
 

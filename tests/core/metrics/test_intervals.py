@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from asteer_core.metrics import Measured, MetricSettings, Reference, corpus_intervals, score_corpus
-from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife
+from asteer_core.metrics.combination import harmonic
+from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife, within_axes
 
 REFERENCE = Reference(nll_location=2.0, nll_scale=0.4, random_cosine=0.1, matched_cosine=0.5)
 N, M = 48, 32
@@ -113,3 +114,19 @@ def test_the_jackknife_of_a_mean_is_its_textbook_interval():
     error = values.std(ddof=1) / np.sqrt(25)
     assert (high - low) / 2 == pytest.approx(2.064 * error, rel=0.01)  # t of 24 degrees of freedom; the logit is straight near .5
     assert logit_jackknife(0.5, [0.5, None]) == logit_jackknife(0.0, [0.1, 0.2]) == logit_jackknife(None, [0.1, 0.2]) == (None, None)
+
+
+def test_the_interval_of_a_mean_does_not_leave_what_its_axes_allow(rng):
+    base = corpus(rng)
+    # One prompt alone has a fluent, relevant answer: without it coherence is nearly 0, and the jackknife on the logit scale reaches from 0 to 1.
+    nll, relevance = np.full(N, 12.0), np.full(N, 0.2)
+    nll[0], relevance[0] = base.nll[0], 1.0
+    lone = Measured(base.texts, base.prompt_ids, base.judge_probability, nll, relevance, base.embeddings)
+    scores = scored(lone)
+    found = corpus_intervals(lone, scores, SETTINGS, np.random.default_rng(0))
+    assert scores.corpus["coherence"] < 0.05 and found["coherence"][1] < 0.2
+    for name, axes in {"hm": ("success", "coherence", "diversity"), "hm_sc": ("success", "coherence")}.items():
+        assert found[name][1] <= harmonic(*(found[axis][1] for axis in axes)) < 0.5
+        assert found[name][0] <= scores.corpus[name] <= found[name][1]
+    assert within_axes((0.2, 0.3), [(0.1, 0.5), (None, None)]) == (0.2, 0.3)
+    assert within_axes((0.2, 0.3), [(0.1, 0.5), (0.1, 0.6)]) == (0.2, 0.3)
