@@ -11,13 +11,18 @@ from typing import Any
 import polars as pl
 
 from asteer_core.errors import StoreError, unknown_name
+from asteer_core.report.bounds import PANELS, drawn_configurations, said, spread
 from asteer_core.warehouse import connect
 from asteer_core.warehouse.query import explain, fetch
 
 POOLED = "pooled"
 
 _QUERIES = {
-    "board": "FROM leaderboard WHERE study = $study ORDER BY detector, concept, auroc DESC NULLS LAST, configuration_id",
+    "board": """
+        SELECT board.*, corpus.hm_sc_lo, corpus.hm_sc_hi
+        FROM leaderboard AS board LEFT JOIN corpus_metrics AS corpus USING (study, configuration_id)
+        WHERE study = $study ORDER BY detector, board.concept, auroc DESC NULLS LAST, configuration_id
+    """,
     "beats": "FROM beats_prompting WHERE study = $study ORDER BY detector, concept = 'pooled', concept",
     "correlations": "FROM metric_auroc_correlation WHERE study = $study ORDER BY detector, concept = 'pooled', concept, metric",
     "bands": "FROM narrow_band WHERE study = $study ORDER BY detector, concept = 'pooled', concept, metric, tercile",
@@ -63,12 +68,29 @@ class Facts:
     @cached_property
     def concepts(self) -> tuple[str, ...]:
         """The concepts that have a detector, sorted."""
-        return tuple(self.frames["board"]["concept"].unique().sort())
+        return concepts_of(self.frames["board"])
 
     @property
+    def panels(self) -> list[str]:
+        """The concepts that get a panel of their own: all of them where they are few."""
+        return spread(self.concepts, PANELS)
+
+    @cached_property
+    def drawn(self) -> pl.DataFrame:
+        """The steered configurations that figures and tables show: all of them where they are few."""
+        return drawn_configurations(self.steered, self.detectors, self.concepts)
+
+    @cached_property
     def steered(self) -> pl.DataFrame:
         """The steered configurations of the leaderboard."""
         return self.frames["board"].filter((pl.col("arm") == "steered") & (pl.col("strength") != 0).fill_null(True))
+
+    def said_of_drawn(self, where: str = "") -> str:
+        """Return the sentence that says how many configurations are shown and where the others are; empty where all are shown."""
+        how = "of each concept the best by AUROC, and others evenly spaced down to the worst"
+        sql = f"FROM leaderboard WHERE study = '{self.study}' AND arm = 'steered'"
+        shown, total = (frame["configuration_id"].n_unique() for frame in (self.drawn, self.steered))
+        return said(shown, total, "configurations", how, sql, where)
 
     def of(self, name: str, detector: str) -> pl.DataFrame:
         """Return the rows of one frame for one detector kind."""
@@ -94,7 +116,8 @@ def gather(study: str, warehouse: Path | None = None, samples: int = 3) -> Facts
         frames = {name: fetch(connection, sql, {"study": study}) for name, sql in _QUERIES.items()}
         if frames["board"]["auroc"].null_count() == frames["board"].height:
             raise StoreError(f"study {study!r} has no trained detector yet, so there is nothing to report; run `asteer study run {study}`")
-        wanted = shown_configurations(frames["board"])
+        board = frames["board"]
+        wanted = shown_configurations(board.filter(pl.col("concept").is_in(spread(concepts_of(board), PANELS))))
         parts = [
             fetch(connection, _SAMPLES, {"study": study, "concept": concept, "wanted": ids, "each": samples})
             for concept, ids in wanted.items()
@@ -104,6 +127,16 @@ def gather(study: str, warehouse: Path | None = None, samples: int = 3) -> Facts
     finally:
         connection.close()
     return Facts(study, frames, pl.concat(parts))
+
+
+def short_key(configuration_id: str) -> str:
+    """Return a configuration's key: its id without concept and hash."""
+    return configuration_id.partition(":")[2].partition("#")[0]
+
+
+def concepts_of(board: pl.DataFrame) -> tuple[str, ...]:
+    """Return the concepts of a leaderboard, sorted."""
+    return tuple(board["concept"].unique().sort())
 
 
 def shown_configurations(board: pl.DataFrame) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from asteer_core.report.facts import Facts
+from asteer_core.report.facts import Facts, short_key
 from asteer_core.report.numbers import number, visible
 
 CHARACTERS = 700
@@ -37,7 +37,7 @@ def exhibits(facts: Facts) -> list[Exhibit]:
             Sample(_cut(row["prompt"]), _cut(row["text"]), f"S {number(row['success'])}, C {number(row['coherence'])}")
             for row in rows.rows(named=True)
         )
-        key = str(name).removeprefix(f"{concept}:").split("#")[0]
+        key = short_key(str(name))
         found.append(Exhibit(str(concept), key, _why(facts, str(concept), str(name)), samples))
     return sorted(found, key=lambda exhibit: (exhibit.concept, exhibit.why))
 

@@ -39,6 +39,16 @@ def cell(value: Any) -> str:
     return UNDEFINED if value is None else visible(str(value))
 
 
+def with_interval(value: Any, low: Any, high: Any, digits: int = 3) -> str:
+    """Return a value with its interval behind it, where there is one."""
+    return f"{number(value, digits)} {span(low, high, digits)}".rstrip()
+
+
+def tight(text: str) -> str:
+    """Return text in which no line breaks between a number and its percent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def visible(text: str) -> str:
     """Return text without control and direction characters, which could make it read otherwise than it is."""
     return "".join(

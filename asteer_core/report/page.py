@@ -17,16 +17,15 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from asteer_core.report.bounds import CHARACTERS, TABLE_ROWS
 from asteer_core.report.facts import Facts
 from asteer_core.report.figures._figure import Figure
 from asteer_core.report.gallery import exhibits
 from asteer_core.report.glance import glance
 from asteer_core.report.headline import Headline
-from asteer_core.report.numbers import cell, number, percent, percent_span
+from asteer_core.report.numbers import cell, number, percent, percent_span, tight, with_interval
 from asteer_core.report.theme import DARK, LIGHT, specification
 
-ROWS = 400
-"""Rows of a table on the page, per detector kind; the warehouse has all."""
 VEGA_LITE = "6.4"
 
 
@@ -39,7 +38,7 @@ def render(facts: Facts, figures: Sequence[Figure], headlines: Sequence[Headline
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "number": number, "percent": percent, "percent_span": percent_span}
+    environment.filters |= {"cell": cell, "number": number, "percent": percent, "percent_span": percent_span, "tight": tight}
     scripts = [_bundle(), _file("report.js")]
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -50,6 +49,7 @@ def render(facts: Facts, figures: Sequence[Figure], headlines: Sequence[Headline
         provenance={name: _table(facts.frames[name].drop("study", strict=False)) for name in ("models", "concepts", "judges", "stages")},
         study=facts.row("studies"),
         about=facts.row("about"),
+        definition=_definition(facts),
         counts=_counts(facts),
         style=Markup(_palette() + _file("report.css")),
         scripts=[Markup(script) for script in scripts],
@@ -69,11 +69,33 @@ def script_json(value: Any) -> str:
 
 
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
-    numeric = [kind.is_numeric() for kind in frame.schema.values()]
-    shown = frame.group_by("detector", maintain_order=True).head(ROWS) if "detector" in frame.columns else frame.head(ROWS)
-    rows = shown.rows()
-    detector = frame.columns.index("detector") if "detector" in frame.columns else None
-    return {"columns": frame.columns, "numeric": numeric, "rows": rows, "detector": detector, "height": frame.height}
+    """Return a table as the template shows it: a value and its two ends in one cell, and no more than `TABLE_ROWS` rows."""
+    shown, kinds = frame.head(TABLE_ROWS), 1
+    if "detector" in frame.columns:
+        kinds = max(frame["detector"].n_unique(), 1)
+        shown = frame.group_by("detector", maintain_order=True).head(TABLE_ROWS // kinds)
+    names = [name for name in frame.columns if not name.endswith(("_lo", "_hi"))]
+    ranged = [f"{name}_lo" in frame.columns for name in names]
+    rows = [
+        [
+            with_interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"]) if both else cell(row[name])
+            for name, both in zip(names, ranged, strict=True)
+        ]
+        for row in shown.iter_rows(named=True)
+    ]
+    return {
+        "columns": [f"{name} [95 %]" if both else name for name, both in zip(names, ranged, strict=True)],
+        "numeric": [frame.schema[name].is_numeric() for name in names],
+        "rows": rows,
+        "detectors": shown["detector"].to_list() if "detector" in frame.columns else None,
+        "height": frame.height,
+    }
+
+
+def _definition(facts: Facts) -> str:
+    text = facts.row("studies").get("definition") or ""
+    more = f"SELECT definition FROM studies WHERE study = '{facts.study}'"
+    return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]}\n... cut here; all of it in SQL: {more}"
 
 
 def _counts(facts: Facts) -> dict[str, int]:

@@ -45,6 +45,12 @@ METRICS = {
 """How a metric is called in a figure."""
 
 
+def in_words(metric: str) -> str:
+    """Return how a metric is called within a sentence."""
+    name = METRICS.get(metric, metric)
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
 def colours(names: list[str], title: str | None = None) -> alt.Color:
     """Return the colour of each of `names`, always the same for the same list."""
     return alt.Color("method:N", title=title, scale=alt.Scale(domain=names, range=[SERIES[i % 8] for i in range(len(names))]))
@@ -70,7 +76,7 @@ def specification(chart: Any) -> dict[str, Any]:
         "view": {"stroke": "transparent"},
         "axis": axis,
         "legend": {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
-                   "orient": "top", "direction": "horizontal", "symbolSize": 70, "columnPadding": 14, "offset": 12},
+                   "orient": "top", "direction": "horizontal", "symbolSize": 70, "symbolOpacity": 1, "columnPadding": 14, "offset": 12},
         "header": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "labelFontWeight": 600, "labelPadding": 6},
         "title": {"color": INK, "fontSize": 12, "anchor": "start"},
         "text": {"color": INK},

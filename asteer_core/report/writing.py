@@ -17,7 +17,7 @@ class Written:
 
     Attributes:
         path: the file. size: its bytes.
-        answer: the headline sentence. verdicts: finding -> sentences behind it, of the headline detector.
+        answer: the headline sentence. verdicts: question or caution -> what there is to say, of the headline detector.
         pictures: figure title -> PNG; empty unless asked for.
     """
 
@@ -49,7 +49,7 @@ def write_report(study: str, path: Path, warehouse: Path | None = None, *, pictu
     replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     drawn = {figure.title: _picture(figure.chart) for figure in figures if figure.name in PICTURES and figure.chart} if pictures else {}
     first = headlines[0]
-    return Written(path, len(text.encode()), first.answer, {item.verdict: item.text for item in first.statements}, drawn)
+    return Written(path, len(text.encode()), first.answer, {item.name: item.told for item in first.statements}, drawn)
 
 
 def _picture(chart: Any) -> bytes:

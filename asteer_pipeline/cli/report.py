@@ -31,8 +31,8 @@ def report(
         return
     console = Console()
     console.print(f"[bold]{written.answer}[/]", highlight=False)
-    for verdict, text in written.verdicts.items():
-        console.print(f"{verdict}. {text}", markup=False, highlight=False, style="dim")
+    for name, text in written.verdicts.items():
+        console.print(f"{name if name.endswith('?') else f'{name}.'} {text}", markup=False, highlight=False, style="dim")
     console.print(
         printable(f"\n{written.path}  ({written.size / 1e6:.1f} MB; open it in a browser)"), markup=False, highlight=False, soft_wrap=True
     )

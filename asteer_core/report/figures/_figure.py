@@ -55,6 +55,11 @@ def of_detector() -> alt.FilterTransform:
     return alt.FilterTransform(filter=f"datum.{DETECTOR} === {DETECTOR}")
 
 
+def of_detector_or_all() -> alt.FilterTransform:
+    """Return the same filter for data in which a row without a detector belongs to all of them."""
+    return alt.FilterTransform(filter=f"datum.{DETECTOR} === null || datum.{DETECTOR} === {DETECTOR}")
+
+
 def short(column: str = "configuration_id") -> pl.Expr:
     """Return a configuration's key: its id without concept and hash."""
     return pl.col(column).str.replace(r"^[^:]+:", "").str.replace(r"#.*$", "")

@@ -12,7 +12,7 @@ ARMS = ["steered", "prompted", "random", "unsteered", "real"]
 
 def build(facts: Facts) -> Figure:
     """Return the figure."""
-    rows = facts.frames["audits"].filter(pl.col("n") > 0)
+    rows = facts.frames["audits"].filter(pl.col("n") > 0).sort(pl.col("concept") != POOLED, maintain_order=True)
     pooled = rows.filter(pl.col("concept") == POOLED).with_columns(count=pl.format("{} of {}", "flagged", "n"))
     return Figure(
         "audits",

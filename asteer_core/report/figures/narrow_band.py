@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from asteer_core.report.bounds import said
 from asteer_core.report.facts import POOLED, Facts
 from asteer_core.report.figures._figure import Figure, chosen_detector, faceted, line_at, of_detector, values
 from asteer_core.report.theme import CALM, GOOD, INK, METRICS
@@ -13,11 +14,17 @@ PANELS = ["Success", "Coherence", "Diversity"]
 
 def build(facts: Facts) -> Figure:
     """Return the figure."""
-    rows = facts.frames["bands"].with_columns(
-        third=pl.col("tercile").replace_strict(THIRDS, return_dtype=pl.String),
-        panel=pl.col("metric").replace(METRICS),
+    rows = (
+        facts.frames["bands"]
+        .filter(pl.col("concept").is_in([POOLED, *facts.panels]))
+        .with_columns(
+            third=pl.col("tercile").replace_strict(THIRDS, return_dtype=pl.String),
+            panel=pl.col("metric").replace(METRICS),
+        )
     )
     columns = ["detector", "concept", "metric", "third", "lowest", "highest", "n", "wins", "share_wins", "share_wins_lo", "share_wins_hi"]
+    sql = f"FROM narrow_band WHERE study = '{facts.study}'"
+    cut = said(len(facts.panels), len(facts.concepts), "concepts", "evenly spaced by name", sql)
     return Figure(
         "narrow-band",
         "Is there a narrow band that works?",
@@ -25,7 +32,8 @@ def build(facts: Facts) -> Figure:
         "would be a narrow band; a slope says that one end is simply better.",
         _chart(facts, rows) if rows.height else None,
         rows.select(columns),
-        "Lines are Wilson intervals over configurations, which are not independent: read them as too short. Thin lines are the concepts.",
+        "Lines are Wilson intervals over configurations, which are not independent: read them as too short. Thin lines are the "
+        f"concepts.{cut}",
         "no steered configuration has a difference to prompting",
     )
 

@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from asteer_core.report.bounds import said
 from asteer_core.report.facts import POOLED, Facts
 from asteer_core.report.figures._figure import Figure, chosen_detector, line_at, of_detector, values
 from asteer_core.report.theme import CALM, GOOD, INK, METRICS
@@ -11,9 +12,14 @@ from asteer_core.report.theme import CALM, GOOD, INK, METRICS
 def build(facts: Facts) -> Figure:
     """Return the figure."""
     rows = facts.frames["correlations"].filter(pl.col("spearman").is_not_null() & pl.col("spearman_lo").is_not_null())
-    rows = rows.filter(pl.col("metric") != "hm - hm_sc").with_columns(label=pl.col("metric").replace(METRICS))
-    columns = ["spearman", "spearman_lo", "spearman_hi", "p_permutation", "kendall", "pearson", "n", "reason"]
-    table = facts.frames["correlations"].select("detector", "concept", "metric", *columns)
+    rows = rows.filter((pl.col("metric") != "hm - hm_sc") & pl.col("concept").is_in([POOLED, *facts.panels])).with_columns(
+        label=pl.col("metric").replace(METRICS)
+    )
+    measures = [f"{name}{end}" for name in ("spearman", "kendall", "pearson") for end in ("", "_lo", "_hi")]
+    table = facts.frames["correlations"].select("detector", "concept", "metric", *measures, "p_permutation", "n", "reason")
+    table = table.filter(pl.col("concept").is_in([POOLED, *facts.panels])).sort(pl.col("concept") != POOLED, maintain_order=True)
+    sql = f"FROM metric_auroc_correlation WHERE study = '{facts.study}'"
+    cut = said(len(facts.panels), len(facts.concepts), "concepts", "evenly spaced by name", sql)
     return Figure(
         "predictors",
         "Which metric tells in advance how good the detector will be?",
@@ -22,7 +28,7 @@ def build(facts: Facts) -> Figure:
         _chart(facts, rows) if rows.height else None,
         table,
         "Unit: a steered configuration. Lines are 95 % bootstrap intervals of the pooled correlation (mean Fisher z). Strength and "
-        "length are the trivial rivals that a useful metric must beat.",
+        f"length are the trivial rivals that a useful metric must beat.{cut}",
         "no metric has a correlation with AUROC: too few configurations, or no variation",
     )
 

@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from asteer_core.report.bounds import PANELS, VECTORS, best_and_spread, said, spread
 from asteer_core.report.facts import Facts
 from asteer_core.report.figures._figure import Figure, faceted, line_at, values
 from asteer_core.report.theme import INK, colours, shapes
@@ -13,7 +14,9 @@ FLOOR = 0.7
 
 def build(facts: Facts) -> Figure:
     """Return the figure."""
-    rows = facts.frames["vectors"]
+    rows, total = _bounded(facts), facts.frames["vectors"].height
+    how = "of each concept the best by separation, and others evenly spaced down to the worst"
+    cut = said(rows.height, total, "vectors", how, f"FROM steering_vectors WHERE study = '{facts.study}'")
     hidden = {"study", "path", "seed"}
     return Figure(
         "vectors",
@@ -22,9 +25,22 @@ def build(facts: Facts) -> Figure:
         f".5 is a coin. Below {FLOOR} (dashed) a vector hardly knows the concept; random directions are the control.",
         _chart(facts, rows) if rows.height and rows["separation"].null_count() < rows.height else None,
         rows.select(column for column in rows.columns if column not in hidden),
-        "Cosine to the mean difference tells methods that found the same direction from those that found another.",
+        f"Cosine to the mean difference tells methods that found the same direction from those that found another.{cut}",
         "no vector has a separation",
     )
+
+
+def _bounded(facts: Facts) -> pl.DataFrame:
+    """Return no more than `VECTORS` vectors, in their order."""
+    rows = facts.frames["vectors"]
+    if rows.height <= VECTORS and rows["concept"].n_unique() <= PANELS:
+        return rows
+    rows = rows.with_row_index("place")
+    ordered = rows.sort("separation", "place", descending=[True, False], nulls_last=True)
+    concepts = spread(sorted(set(rows["concept"])), PANELS)
+    parts = [ordered.filter(pl.col("concept") == concept)["place"].to_list() for concept in concepts]
+    kept = [place for part in parts for place in best_and_spread(part, VECTORS // len(concepts))]
+    return rows.filter(pl.col("place").is_in(kept)).drop("place")
 
 
 def _chart(facts: Facts, rows: pl.DataFrame) -> alt.FacetChart:

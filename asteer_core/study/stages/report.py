@@ -10,7 +10,7 @@ from asteer_core.study.stages.warehouse import published_key
 from asteer_core.study.workspace import Workspace
 from asteer_core.warehouse import replace_file, warehouse_path
 
-VERSION = 1
+VERSION = 2
 
 
 def report_path(home: Path, study: str) -> Path:

@@ -14,6 +14,8 @@ from tests.core.warehouse.test_views import frame_for_analysis
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> {{ 7*7 }} </script> \u202e =1+1"
 
+INTERVALS = ("success", "coherence", "diversity", "hm", "hm_sc")
+
 
 def write_study_with_everything(root) -> Store:
     """Write the synthetic study with two detector kinds, random directions, hostile texts, vectors, and what the analysis stores."""
@@ -28,10 +30,15 @@ def write_study_with_everything(root) -> Store:
         store.write("steering_vectors", frame_of("steering_vectors", vectors), "k", concept, "tiny:all")
     for path in sorted((root / "detector_metrics").rglob("*.parquet")):
         frame = pl.read_parquet(path, hive_partitioning=False).with_columns(
-            flags=pl.lit("length"), length_auroc=pl.lit(0.9), generator_auroc=pl.lit(0.6)
+            flags=pl.lit("length"), length_auroc=pl.lit(0.9), generator_auroc=pl.lit(0.6), validation_auroc=1.4 - pl.col("auroc")
         )
         other = frame.with_columns(detector=pl.lit("tfidf"), difference=-pl.col("difference"))
         pl.concat([frame, other]).write_parquet(path)
+    for path in sorted((root / "corpus_metrics").rglob("*.parquet")):
+        ends = [
+            (pl.col(name) + move).clip(0, 1).alias(f"{name}_{end}") for name in INTERVALS for end, move in (("lo", -0.06), ("hi", 0.05))
+        ]
+        pl.read_parquet(path, hive_partitioning=False).with_columns(ends).write_parquet(path)
     for path in sorted((root / "responses").rglob("*.parquet")):
         pl.read_parquet(path, hive_partitioning=False).with_columns(text=pl.lit(EVIL), prompt=pl.lit(EVIL)).write_parquet(path)
     return store
