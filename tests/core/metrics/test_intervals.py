@@ -118,7 +118,7 @@ def test_the_jackknife_of_a_mean_is_its_textbook_interval():
 
 def test_the_interval_of_a_mean_does_not_leave_what_its_axes_allow(rng):
     base = corpus(rng)
-    # One prompt alone has a fluent, relevant answer: without it coherence is nearly 0, and the jackknife on the logit scale reaches from 0 to 1.
+    # One prompt alone has a fluent, relevant answer; without it coherence is nearly 0, so that the jackknife alone reaches from 0 to 1.
     nll, relevance = np.full(N, 12.0), np.full(N, 0.2)
     nll[0], relevance[0] = base.nll[0], 1.0
     lone = Measured(base.texts, base.prompt_ids, base.judge_probability, nll, relevance, base.embeddings)
