@@ -6,10 +6,10 @@ rungs (`choosing`), or what becomes of the rows (`training_set`).
 
 from asteer_core.search.preview import preview, previews
 from asteer_core.search.result import Search, SearchSettings, trial_store, winner
-from asteer_core.search.running import alone, configuration_search, prepare, search
+from asteer_core.search.running import alone, check, configuration_search, prepare, search
 from asteer_core.search.trials import Trials
 
 __all__ = [
-    "Search", "SearchSettings", "Trials", "alone", "configuration_search", "prepare", "preview", "previews", "search", "trial_store",
-    "winner",
+    "Search", "SearchSettings", "Trials", "alone", "check", "configuration_search", "prepare", "preview", "previews", "search",
+    "trial_store", "winner",
 ]  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asteer_core.errors import ConfigError
@@ -31,6 +33,20 @@ def check_span(name: str, span: Sequence[float]) -> Span:
     return float(span[0]), float(span[1])
 
 
+def searchable(keys: Sequence[str]) -> list[Configuration]:
+    """Return the configurations of a grid between which one can search.
+
+    Raises:
+        ConfigError: Optuna is not installed, or the grid leaves layers or strengths to be found.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError("sampler 'tpe' needs Optuna: pip install 'asteer[optuna]', or use --sampler grid")
+    grid = [Configuration.parse("any", key) for key in keys]
+    if any(one.layer_rank is not None or one.kl_target is not None for one in grid):
+        raise ConfigError("sampler 'tpe' searches between plain strengths at plain layers; the study leaves some to KL targets or `auto`")
+    return grid
+
+
 def propose(
     keys: Sequence[str], count: int, score: Callable[[str], float | None], seed: int, spans: Mapping[str, Span] | None = None
 ) -> list[str]:
@@ -45,18 +61,13 @@ def propose(
         spans: `temperature` and `top_p`, where they are searched too.
 
     Raises:
-        ConfigError: Optuna is not installed, or the grid leaves strengths or layers open.
+        ConfigError: as `searchable`.
     """
-    grid = [Configuration.parse("any", key) for key in keys]
-    try:
-        import optuna
-    except ImportError:
-        raise ConfigError("sampler 'tpe' needs Optuna: pip install 'asteer[optuna]', or use --sampler grid") from None
-    if any(one.strength is None or one.layer is None for one in grid):
-        raise ConfigError("sampler 'tpe' searches between plain strengths at plain layers; the study leaves some to KL targets or `auto`")
+    grid = searchable(keys)
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    places = {f"{one.method}:{one.layer}": (one.method, one.layer) for one in grid}
-    strengths = {name: _span(grid, name) for name in dict.fromkeys(one.method for one in grid)}
+    places = {f"{one.method}:{one.layer}": one for one in grid}
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(4, count // 4)))
     found: dict[str, None] = {}
     # A proposal may repeat an earlier one where the dial is short; the bound keeps a dial of one point from asking for ever.
@@ -64,11 +75,10 @@ def propose(
         if len(found) == count:
             break
         trial = study.ask()
-        method, layer = places[trial.suggest_categorical("place", list(places))]
-        strength = _drawn(trial, f"strength of {method}", strengths[method])
+        place = places[trial.suggest_categorical("place", list(places))]
+        strength = None if place.strength is None else _drawn(trial, f"strength of {place.method}", _span(grid, place.method))
         drawn = {name: _drawn(trial, name, span) for name, span in (spans or {}).items()}
-        own = Configuration("any", grid[0].model, method, layer, strength, temperature=drawn.get("temperature"), top_p=drawn.get("top_p"))
-        key = own.key
+        key = replace(place, strength=strength, temperature=drawn.get("temperature"), top_p=drawn.get("top_p")).key
         value = score(key)
         found[key] = None
         study.tell(trial, -1.0 if value is None or math.isnan(value) else value)
@@ -81,5 +91,5 @@ def _drawn(trial: Any, name: str, span: Span) -> float:
 
 
 def _span(grid: Sequence[Configuration], method: str) -> Span:
-    strengths = [float(one.strength or 0) for one in grid if one.method == method]
+    strengths = [one.strength for one in grid if one.method == method and one.strength is not None]
     return min(strengths), max(strengths)

@@ -27,6 +27,15 @@ REFERENCE_ROWS = 128
 SHOWN = ("success", "coherence", "diversity", "hm")
 
 
+def scorer(ws: Workspace, concept: str, settings: SearchSettings) -> Objective:
+    """Return what turns the metrics of a corpus into the score that a search of a concept maximises.
+
+    Raises:
+        ConfigError: it is to be learned from finished studies, and there are none.
+    """
+    return predicted_objective(ws.home, concept) if settings.objective == PREDICTED else objective(settings.objective)
+
+
 class Course:
     """What `halve` calls: evaluates a rung, remembers metrics and stops."""
 
@@ -37,9 +46,7 @@ class Course:
         self.stopped: dict[str, str] = {}
         self._probed: set[str] = set()
         self._facts: dict[tuple[str, int], dict[str, Any]] = {}
-        self._objective: Objective = (
-            predicted_objective(ws.home, trials.concept) if settings.objective == PREDICTED else objective(settings.objective)
-        )
+        self._objective = scorer(ws, trials.concept, settings)
 
     def evaluate(self, keys: list[str], rung: Rung) -> dict[str, float | None]:
         """Return the score of each configuration that is not stopped."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from asteer_core.choosing import halve, schedule
+from asteer_core.choosing import Rung, halve, schedule
 from asteer_core.errors import ConfigError
-from asteer_core.search.course import SHOWN, Course
+from asteer_core.search.continuous import searchable
+from asteer_core.search.course import SHOWN, Course, scorer
 from asteer_core.search.result import Search, SearchSettings, trial_store, winner
 from asteer_core.search.trials import STAGE, Trials
 from asteer_core.study import Done, Workspace, stages
@@ -65,6 +66,19 @@ def alone(ws: Workspace, concept: str, model: str) -> Iterator[None]:
         yield
 
 
+def check(ws: Workspace, concept: str, model: str, settings: SearchSettings) -> None:
+    """Raise where a search could not begin, before anything that it rests on is made.
+
+    Raises:
+        ConfigError: the study has no configuration of the model, the budget is too small, or the objective or sampler lacks what it needs.
+    """
+    keys = _asked(ws, concept, model)
+    _rungs(ws, settings, len(keys))
+    scorer(ws, concept, settings)
+    if settings.sampler != "grid":
+        searchable(keys)
+
+
 def search(ws: Workspace, concept: str, model: str, settings: SearchSettings, *, replay: bool = False) -> Search:
     """Return the course of a search over the study's configurations of one model; rows and the table are stored as it goes.
 
@@ -72,26 +86,16 @@ def search(ws: Workspace, concept: str, model: str, settings: SearchSettings, *,
         replay: read a finished study's rows in place of generating, and store nothing.
 
     Raises:
-        ConfigError: the study has no configuration of the model, or the budget is too small; before anything is generated.
+        ConfigError: as `check`, or none of the configurations can be steered; before anything is generated.
         AsteerError: generation fails; finished rows are stored, and a second call goes on from there.
     """
-    keys = [key for key in ws.plan.configuration_keys if key.startswith(f"{model}:")]
-    if concept not in ws.study.concepts or not keys:
-        raise ConfigError(
-            f"study {ws.study.name!r} has no configurations of {model!r} for {concept!r}; it has the concepts "
-            f"{', '.join(ws.study.concepts)} and the models {', '.join(ws.study.models)}"
-        )
-    void = {key: why for key in keys if (why := void_reason(ws, concept, key)) is not None}
-    keys = [key for key in keys if key not in void]
+    asked = _asked(ws, concept, model)
+    void = {key: why for key in asked if (why := void_reason(ws, concept, key)) is not None}
+    keys = [key for key in asked if key not in void]
     if not keys:
         raise ConfigError(f"search of {concept} on {model}: no configuration can be steered; {next(iter(void.values()))}")
-    size, samples = ws.study.size.prompts, ws.study.size.samples
-    largest = min(settings.largest or size, size)
-    grid = len(keys) * largest * samples
-    rungs = schedule(settings.trials or len(keys), settings.budget.of(grid), largest, settings.prompts, samples)
-    if rungs[-1].prompts > size:
-        raise ConfigError(f"search rungs end at {rungs[-1].prompts} prompts, but the study has {size}; lower them or raise size.prompts")
-    prompts = ws.concept(concept).prompts["id"].head(size).to_list()
+    rungs, grid = _rungs(ws, settings, len(keys))
+    prompts = ws.concept(concept).prompts["id"].head(ws.study.size.prompts).to_list()
     order = ws.rng("search prompts", concept, str(settings.seed)).permutation(len(prompts))
     store = None if replay else trial_store(ws)
     trials = Trials(ws, concept, model, [prompts[place] for place in order], store, replay)
@@ -105,3 +109,26 @@ def search(ws: Workspace, concept: str, model: str, settings: SearchSettings, *,
         content = fingerprint([STAGE, VERSION, settings.as_list(), course.inputs(), [str(rung) for rung in rungs], scores])
         store.write("trials", table.with_columns(study=pl.lit(store.root.name)), content, concept, model)
     return Search(concept, model, settings, rungs, halving, trials, table, trials.spent, grid, course.stopped)
+
+
+def _asked(ws: Workspace, concept: str, model: str) -> list[str]:
+    keys = [key for key in ws.plan.configuration_keys if key.startswith(f"{model}:")]
+    if concept not in ws.study.concepts or not keys:
+        raise ConfigError(
+            f"study {ws.study.name!r} has no configurations of {model!r} for {concept!r}; it has the concepts "
+            f"{', '.join(ws.study.concepts)} and the models {', '.join(ws.study.models)}"
+        )
+    return keys
+
+
+def _rungs(ws: Workspace, settings: SearchSettings, configurations: int) -> tuple[tuple[Rung, ...], int]:
+    """Return the rungs of a search over so many configurations, and the responses that all of them would take in full."""
+    size, samples = ws.study.size.prompts, ws.study.size.samples
+    largest = min(settings.largest or size, size)
+    grid = configurations * largest * samples
+    if settings.prompts and max(settings.prompts) > size:
+        raise ConfigError(
+            f"search rungs end at {max(settings.prompts)} prompts, but the study has {size}; lower them, or raise --prompts "
+            "(size.prompts of a study file)"
+        )
+    return schedule(settings.trials or configurations, settings.budget.of(grid), largest, settings.prompts, samples), grid

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asteer_core.errors import ConfigError
+from asteer_core.methods import METHODS as REGISTERED
 from asteer_core.study import Study, parse_study
 
 NAME = "optimise"
@@ -26,23 +27,25 @@ def space(
     strengths: Sequence[float] | None = None,
     samples: int = 1,
     seed: int = 0,
+    where: str = "asteer optimise",
 ) -> Study:
     """Return the study whose grid is searched.
 
     Args:
         prompts: prompts that the last rung answers.
         layers: blocks, or shares of the depth such as `50%`.
-        strengths: None = those that reach from hardly visible to broken on most models.
+        strengths: None = those that reach from hardly visible to broken on most models; methods without a dial take none.
+        where: who asks, for errors.
 
     Raises:
         ConfigError: a value is out of range; the message names the option.
     """
     if prompts * samples < 4:
         raise ConfigError(f"search over {prompts} prompts: at least 4 responses per configuration are needed")
-    grid = [
-        {"method": method, "layers": list(layers), "strengths": list(strengths or (ANGLES if method == "angular" else STRENGTHS))}
-        for method in methods
-    ]
+    grid: list[dict[str, Any]] = [{"method": method, "layers": list(layers)} for method in methods]
+    for entry in grid:
+        if REGISTERED.get(entry["method"]).has_dial:
+            entry["strengths"] = list(strengths or (ANGLES if entry["method"] == "angular" else STRENGTHS))
     value: dict[str, Any] = {
         "name": NAME,
         "description": f"Search space of {concept} on {model}.",
@@ -55,4 +58,4 @@ def space(
         "metrics": {"m": min(100, prompts * samples)},
         "seed": seed,
     }
-    return parse_study(value, "asteer optimise")
+    return parse_study(value, f"{where}, whose grid comes from the methods, layers and strengths that you name")

@@ -15,7 +15,7 @@ from asteer_core import paths
 from asteer_core.choosing import OBJECTIVES, Thresholds, parse_budget
 from asteer_core.choosing.objectives import PREDICTED
 from asteer_core.concepts import load_concept
-from asteer_core.search import SearchSettings, prepare, trial_store, winner
+from asteer_core.search import SearchSettings, check, prepare, trial_store, winner
 from asteer_core.search.result import SAMPLERS
 from asteer_core.search.space import LAYERS, METHODS, NAME, space
 from asteer_core.study import Study, Workspace, load_study, stages
@@ -94,6 +94,7 @@ def optimise(
 
 
 def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> TrainingSet:
+    check(ws, concept, model, settings)
     for _ in prepare(ws, concept, model):
         pass
     for _ in training_set(ws, [(concept, model)], settings, recipe):

@@ -27,7 +27,7 @@ def preview(
     n: Annotated[int, typer.Option(min=1, help="Prompts.")] = 8,
     method: Annotated[str, typer.Option(help="Steering method.")] = "caa",
     layer: Annotated[str, typer.Option(help="Block, or share of the depth.")] = "50%",
-    strength: Annotated[float, typer.Option(help="The method's dial; 0 = off.")] = 0.4,
+    strength: Annotated[float, typer.Option(help="The method's dial, above 0; methods without one ignore it.")] = 0.4,
     study: Annotated[str | None, typer.Option(help="Take sampling from this preset or study file.")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -35,7 +35,7 @@ def preview(
     """Print what the model says unsteered, prompted and steered."""
     root = (home or paths.home()).resolve()
     place = int(layer) if layer.isdigit() else layer
-    shown = space(concept, model, max(n, 4), methods=[method], layers=[place], strengths=[strength])
+    shown = space(concept, model, max(n, 4), methods=[method], layers=[place], strengths=[strength], where="asteer preview")
     shown = shown.model_copy(update={"name": "preview", **({"sampling": load_study(study).sampling} if study else {})})
     ws = Workspace(shown, home=root)
     with shown_progress(Console(stderr=True)) as progress:

@@ -58,6 +58,14 @@ def test_an_undefined_score_is_the_worst_and_a_grid_of_one_point_ends():
     assert len(propose(["m:caa:L01:s0.40"], 5, lambda key: None, 0)) == 1
 
 
+def test_a_method_without_a_dial_is_proposed_without_a_strength_and_with_a_sampling():
+    found = [
+        Configuration.parse("any", key) for key in propose(["m:ablation:L01", "m:sae:L01:s0.30", "m:sae:L01:s0.50"], 12, worth, 0, SPANS)
+    ]
+    assert {one.method for one in found} == {"ablation", "sae"} and len(found) == 12
+    assert all((one.strength is None) == (one.method == "ablation") for one in found)
+
+
 def test_what_a_grid_leaves_open_cannot_be_searched_between():
     with pytest.raises(ConfigError, match="plain strengths"):
         propose(["m:caa:L01:k0.30"], 2, lambda key: 1.0, 0)

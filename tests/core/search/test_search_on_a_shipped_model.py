@@ -7,8 +7,9 @@ import pytest
 
 from asteer_core.choosing import Thresholds, parse_budget
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.search import SearchSettings, preview, search, trial_store, winner
-from asteer_core.study import steered_corpora
+from asteer_core.search import SearchSettings, check, preview, search, trial_store, winner
+from asteer_core.search.space import space
+from asteer_core.study import Workspace, steered_corpora
 from asteer_core.training_set import Recipe, export, read_training_set, training_set
 
 CELL = ("toxicity", "neox-2m")
@@ -69,6 +70,28 @@ def test_a_search_outside_the_study_or_beyond_its_budget_says_what_to_change(sea
         search(ws, "toxicity", "llama-3m", SETTINGS)
     with pytest.raises(ConfigError, match="raise --budget"):
         search(ws, *CELL, SearchSettings(parse_budget("9"), "success"))
+
+
+@pytest.mark.parametrize(
+    "cell, changes, message",
+    [
+        (CELL, {"budget": parse_budget("9")}, "raise --budget"),
+        (CELL, {"prompts": (4, 99)}, "the study has 16"),
+        (CELL, {"objective": "predicted"}, "learns from finished studies"),
+        (("toxicity", "llama-3m"), {}, "has no configurations of 'llama-3m'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_made(cell, changes, message, small_study, small_data, tmp_path):
+    ws = Workspace(small_study, home=tmp_path, data_root=small_data)
+    with pytest.raises(ConfigError, match=message):
+        check(ws, *cell, SearchSettings(**{"budget": parse_budget("100%")} | changes))
+    assert not list(tmp_path.rglob("*.parquet"))
+    check(ws, *CELL, SETTINGS)
+
+
+def test_a_method_without_a_dial_stands_in_the_grid_without_strengths():
+    study = space("toxicity", "neox-2m", 16, methods=["caa", "ablation"], strengths=[0.3])
+    assert [entry.strengths for entry in study.grid] == [[0.3], None]
 
 
 def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searched, again, tmp_path):
