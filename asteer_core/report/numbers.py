@@ -44,6 +44,11 @@ def with_interval(value: Any, low: Any, high: Any, digits: int = 3) -> str:
     return f"{number(value, digits)} {span(low, high, digits)}".rstrip()
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def tight(text: str) -> str:
     """Return text in which no line breaks between a number and its percent sign."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")

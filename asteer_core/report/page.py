@@ -23,7 +23,7 @@ from asteer_core.report.figures._figure import Figure
 from asteer_core.report.gallery import exhibits
 from asteer_core.report.glance import glance
 from asteer_core.report.headline import Headline
-from asteer_core.report.numbers import cell, number, percent, percent_span, tight, with_interval
+from asteer_core.report.numbers import cell, counted, number, percent, percent_span, tight, with_interval
 from asteer_core.report.theme import DARK, LIGHT, specification
 
 VEGA_LITE = "6.4"
@@ -38,7 +38,14 @@ def render(facts: Facts, figures: Sequence[Figure], headlines: Sequence[Headline
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "number": number, "percent": percent, "percent_span": percent_span, "tight": tight}
+    environment.filters |= {
+        "cell": cell,
+        "number": number,
+        "percent": percent,
+        "percent_span": percent_span,
+        "tight": tight,
+        "counted": counted,
+    }
     scripts = [_bundle(), _file("report.js")]
     return environment.get_template("report.html.j2").render(
         facts=facts,

@@ -56,9 +56,7 @@ def beats(facts: Facts, detector: str) -> Statement:
     if row["share_wins_best"] is not None:
         low_best, high_best, _ = ends_of(row, "share_wins_best")
         text += f" Against the best prompt it is {percent(row['share_wins_best'])} ({percent_span(low_best, high_best)})."
-    parts = facts.of("beats", detector).filter(pl.col("concept") != POOLED).head(CHOICES)
-    shares = [f"{concept} {percent(share)}" for concept, share in parts.select("concept", "share_wins").rows()]
-    text = f"{text} {_sentence('By concept', shares)}".rstrip()
+    text = f"{text} {_by_concept(facts, detector)}".rstrip()
     if sure == 0:
         return Statement("Not beyond chance", text, "bad", BEATS)
     if low > 0.5:
@@ -66,6 +64,14 @@ def beats(facts: Facts, detector: str) -> Statement:
     if high < 0.5:
         return Statement("In most configurations they do not", text, "bad", BEATS)
     return Statement("It depends on the configuration", text, "calm", BEATS)
+
+
+def _by_concept(facts: Facts, detector: str) -> str:
+    parts = facts.of("beats", detector).filter(pl.col("concept") != POOLED).sort("share_wins", "concept", descending=[True, False])
+    shares = [f"{concept} {percent(share)}" for concept, share in parts.select("concept", "share_wins").rows()]
+    if len(shares) > CHOICES:
+        return f"By concept from {shares[0]} down to {shares[-1]}."
+    return _sentence("By concept", shares)
 
 
 def predicts(facts: Facts, detector: str) -> Statement:
@@ -131,7 +137,7 @@ def take(facts: Facts, detector: str) -> Statement:
     if compared.height:
         sure = int((compared["difference_lo"] > 0).sum())
         mean = number(compared["difference"].mean(), signed=True)
-        text += f" It beats prompting with an interval above 0 in {sure} of {compared.height} concepts, by {mean} AUROC on average."
+        text += f" The difference to prompting has an interval above 0 in {sure} of {compared.height} concepts; it is {mean} on average."
         tone = "good" if sure > compared.height / 2 else "calm"
     return Statement(verdict, f"{text}{more} {blind}".rstrip(), tone, TAKE, listed)  # pyright: ignore[reportArgumentType]
 

@@ -10,6 +10,8 @@ from asteer_core.report.theme import METRICS
 
 PLACE = ["concept", "method", "block", "strength"]
 ALL = "mean of all"
+BLOCKS = 40
+"""Rows of a map that stands for many."""
 
 
 def build(facts: Facts) -> Figure:
@@ -36,7 +38,10 @@ def _cells(rows: pl.DataFrame, detector: str) -> pl.DataFrame:
     """Return one row per cell, with the AUROC of the first detector kind; configurations that share a cell are averaged."""
     block = pl.format("{} L{}", "model", pl.col("layer").cast(pl.String).str.zfill(2))
     first = rows.filter(pl.col("detector") == detector).with_columns(block=block, strength=pl.col("strength").round(2))
-    return first.group_by(PLACE, maintain_order=True).agg(pl.col("hm", "hm_lo", "hm_hi", "auroc").mean()).sort(PLACE)
+    # The mean of two cells does not have the mean of their intervals.
+    ends = [pl.when(pl.len() == 1).then(pl.col(name).first()).alias(name) for name in ("hm_lo", "hm_hi")]
+    cells = first.group_by([*PLACE, "model", "layer"], maintain_order=True).agg(pl.col("hm", "auroc").mean(), *ends)
+    return cells.sort("concept", "method", "model", "layer", "strength")
 
 
 def _bounded(cells: pl.DataFrame, concepts: int, sql: str) -> tuple[pl.DataFrame, str]:
@@ -45,18 +50,23 @@ def _bounded(cells: pl.DataFrame, concepts: int, sql: str) -> tuple[pl.DataFrame
         return cells, ""
     total, means = cells.height, pl.col("hm", "auroc").mean()
     none = [pl.lit(None, pl.Float64).alias(name) for name in ("hm_lo", "hm_hi")]
-    pooled = cells.group_by(PLACE[1:], maintain_order=True).agg(means, *none).with_columns(concept=pl.lit(ALL)).sort(PLACE[1:])
-    strengths, blocks = pooled["strength"].unique().sort().to_list(), pooled["block"].unique().sort().to_list()
-    pooled = pooled.filter(pl.col("strength").is_in(spread(strengths, 20)))
+    place = ["method", "model", "layer", "block", "strength"]
+    pooled = cells.group_by(place, maintain_order=True).agg(means, *none).with_columns(concept=pl.lit(ALL)).sort(place)
+    pooled = pooled.filter(pl.col("strength").is_in(spread(pooled["strength"].unique().sort().to_list(), 20)))
     columns = pooled.select("method", "strength").unique().height
-    pooled = pooled.filter(pl.col("block").is_in(spread(blocks, max(CELLS // max(columns, 1), 1))))
+    pooled = pooled.filter(pl.col("block").is_in(spread(_blocks(pooled), min(BLOCKS, max(CELLS // max(columns, 1), 1)))))
     how = f"means over the {concepts} concepts, of strengths and layers evenly many"
     return pooled, said(pooled.height, total, "cells", how, sql)
 
 
+def _blocks(cells: pl.DataFrame) -> list[str]:
+    """Return the rows of the map in the order of models and layers."""
+    return cells.select("model", "layer", "block").unique().sort("model", "layer")["block"].to_list()
+
+
 def _chart(rows: pl.DataFrame) -> alt.FacetChart:
     x = alt.X("strength:O", title="strength", axis=alt.Axis(labelAngle=0, grid=False, domain=False, ticks=False))
-    y = alt.Y("block:N", title=None, axis=alt.Axis(grid=False, domain=False, ticks=False))
+    y = alt.Y("block:N", title=None, sort=_blocks(rows), axis=alt.Axis(grid=False, domain=False, ticks=False))
     legend = alt.Legend(format=".1f", gradientLength=160, tickCount=5)
     colour = alt.Color("hm:Q", title="HM", scale=alt.Scale(domain=[0, 0.8], scheme="viridis", clamp=True), legend=legend)
     numbers = {"hm": "HM", "hm_lo": "from", "hm_hi": "to", "auroc": METRICS["auroc"]}
@@ -67,7 +77,7 @@ def _chart(rows: pl.DataFrame) -> alt.FacetChart:
     number = alt.Chart().mark_text(fontSize=10).encode(x=x, y=y, text=alt.Text("hm:Q", format=".2f"), color=ink)
     layers = alt.layer(cell, number).properties(width={"step": 36}, height={"step": 24})
     chart = faceted(
-        layers, values(rows), [],
+        layers, values(rows.drop("model", "layer")), [],
         column=alt.Column("method:N", title=None), row=alt.Row("concept:N", title=None, header=row_header()),
     )  # fmt: skip
     return chart.resolve_scale(x="independent").properties(spacing={"row": 12, "column": 16})
