@@ -1,6 +1,7 @@
 """Where things are: the shipped data and the folder for outputs. Nothing here reads or creates a file."""
 
 import os
+import re
 from pathlib import Path
 
 from asteer_core.errors import ConfigError
@@ -39,16 +40,17 @@ def concept_roots(home: Path, data: Path) -> tuple[Path, Path]:
     return data / "concepts", home / "concepts"
 
 
-def home() -> Path:
-    """Return the folder for outputs as an absolute path: `ASTEER_HOME`, by default `.asteer` in the current folder.
+def home(chosen: Path | str | None = None) -> Path:
+    """Return the folder for outputs as an absolute path: the one chosen, else `ASTEER_HOME`, else `.asteer` in the current folder.
 
     Raises:
         ConfigError: it is a URL.
     """
-    chosen = os.environ.get("ASTEER_HOME") or ".asteer"
-    if "://" in chosen:
+    folder = str(chosen or os.environ.get("ASTEER_HOME") or ".asteer")
+    # A path made of a URL has lost one of its two slashes.
+    if re.match(r"\w{2,}:/", folder):
         raise ConfigError(
-            f"ASTEER_HOME={chosen!r} must be a folder of this machine: caches, the warehouse and Dagster's own files lie there; "
+            f"the home {folder!r} must be a folder of this machine: caches, the warehouse and Dagster's own files lie there; "
             "to keep the studies' results in an object store, set ASTEER_STORE to this URL"
         )
-    return Path(chosen).expanduser().resolve()
+    return Path(folder).expanduser().resolve()

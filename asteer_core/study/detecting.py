@@ -27,7 +27,7 @@ class TextDetector:
     """
 
     def __init__(self, saved: Saved, home: Path | None = None) -> None:
-        self.saved, self._home = saved, home or paths.home()
+        self.saved, self._home = saved, paths.home(home)
         self._kind = choose_kind(saved.card.kind, saved.card.options)
 
     @property

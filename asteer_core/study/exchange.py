@@ -68,7 +68,7 @@ def import_vectors(
     Raises:
         AsteerError: an unreadable file, directions of another model, an unknown concept or model, or a name that is taken.
     """
-    home, data_root = home or paths.home(), data_root or paths.data_root()
+    home, data_root = paths.home(home), data_root or paths.data_root()
     path = _place(home, name or source.stem.lower(), replace)
     found = read_directions(source)
     found = found.shifted(shift) if shift else found
@@ -110,7 +110,7 @@ def import_vectors(
 
 def list_vectors(home: Path | None = None) -> list[Shelved]:
     """Return all vector files under a home: imported ones by name, those of studies as `study/concept/model:method`."""
-    home = home or paths.home()
+    home = paths.home(home)
     return [_open(name, path) for name, path in _files(home)]
 
 
@@ -122,7 +122,7 @@ def find_vectors(wanted: str, home: Path | None = None) -> Path:
     """
     if Path(wanted).is_file():
         return Path(wanted)
-    known = dict(_files(home or paths.home()))
+    known = dict(_files(paths.home(home)))
     if wanted not in known:
         if "." in wanted or wanted.startswith("/"):
             raise ConfigError(f"{wanted}: no such file, and no vectors of that name; `asteer vectors list` shows the names")
@@ -164,7 +164,7 @@ def export_vectors(
         "model_fingerprint": first.metadata.get("model_fingerprint"),
         "separation": {str(v.block): v.separation for v in chosen}, "scale": {str(v.block): v.scale for v in chosen},
     }  # fmt: skip
-    hint = model_hint or _architecture(first, home or paths.home(), data_root or paths.data_root())
+    hint = model_hint or _architecture(first, paths.home(home), data_root or paths.data_root())
     if target.suffix == ".gguf":
         if not hint:
             raise ConfigError(f"{source}: the architecture of model {first.model!r} is not known here; give --model-hint, such as llama")

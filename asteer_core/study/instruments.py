@@ -39,7 +39,7 @@ class Instruments:
         self, home: Path | str | None = None, scorer: str | None = None, on_distil: Callable[[int, int], None] | None = None
     ) -> None:
         self._on_distil = on_distil
-        self.home = Path(home).expanduser().resolve() if home else paths.home()
+        self.home = paths.home(home)
         self.data_root = paths.data_root()
         self.scorer = scorer or DEFAULT_SCORER
         self._spec = available_models(self.home, self.data_root).get(self.scorer, "scorer")

@@ -109,7 +109,7 @@ def make_pairs(
     Raises:
         AsteerError: an unknown concept or model, a file that cannot be read, or a split of which no pair is left (the message says why).
     """
-    home, data_root = home or paths.home(), data_root or paths.data_root()
+    home, data_root = paths.home(home), data_root or paths.data_root()
     folder = find_concept(concept, paths.concept_roots(home, data_root))
     card, judge_rows = read_card(folder / "concept.yaml"), read_rows(folder / JUDGE.name, JUDGE)
     asked = _cut(_prompts(prompts or folder / PAIRS.name), making.limit)
@@ -164,7 +164,7 @@ def write_concept(made: MadePairs, source: str, name: str, *, home: Path | None 
     Raises:
         ConfigError: a concept of that name is there already.
     """
-    home, data_root = home or paths.home(), data_root or paths.data_root()
+    home, data_root = paths.home(home), data_root or paths.data_root()
     roots = paths.concept_roots(home, data_root)
     folder, target = find_concept(source, roots), home / "concepts" / check_name("concept", name)
     taken = [root / name for root in roots if (root / name).exists()]

@@ -49,7 +49,7 @@ class Workspace:
 
     def __init__(self, study: Study, home: Path | None = None, data_root: Path | None = None, progress: Progress | None = None) -> None:
         self.study = study
-        self.home = home or paths.home()
+        self.home = paths.home(home)
         self.data_root = data_root or paths.data_root()
         self.progress = progress
         self.run_id = uuid.uuid4().hex[:12]

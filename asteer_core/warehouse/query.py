@@ -24,7 +24,7 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 def warehouse_path(home: Path | None = None) -> Path:
     """Return where the warehouse of a home folder lies; default `ASTEER_HOME`."""
-    return (home or paths.home()) / "warehouse.duckdb"
+    return paths.home(home) / "warehouse.duckdb"
 
 
 def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> duckdb.DuckDBPyConnection:

@@ -14,29 +14,22 @@ from rich.table import Table
 from asteer_core import paths
 from asteer_core.concepts import list_concepts, load_concept
 from asteer_core.errors import AsteerError
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.terminal import printable
 
 app = typer.Typer(help="Concepts: list them, begin one of your own, see what is weak about one.", no_args_is_help=True)
 
-Home = Annotated[
-    Path | None, typer.Option(help="Your folder; concepts of your own stand in its `concepts/`. Default ASTEER_HOME, else ./.asteer.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 WEAK = 3
 
 
-def _root(home: Path | None) -> Path:
-    return (home or paths.home()).resolve()
-
-
 def _load(name: str, home: Path | None):
-    return load_concept(name, paths.concept_roots(_root(home), paths.data_root()), _root(home) / "cache" / "datasets")
+    return load_concept(name, paths.concept_roots(paths.home(home), paths.data_root()), paths.home(home) / "cache" / "datasets")
 
 
 @app.command("list")
 def show_list(home: Home = None, as_json: Json = False) -> None:
     """List the concepts that ship and your own, with their sizes."""
-    roots = paths.concept_roots(_root(home), paths.data_root())
+    roots = paths.concept_roots(paths.home(home), paths.data_root())
     rows = []
     for name in list_concepts(roots):
         try:
@@ -63,9 +56,9 @@ def new(name: Annotated[str, typer.Argument(help="Lower case, as it will stand i
     """Write the files of a new concept, to be filled in."""
     from asteer_core.concepts.scaffold import SIZES, new_concept
 
-    if name in list_concepts(paths.concept_roots(_root(home), paths.data_root())):
+    if name in list_concepts(paths.concept_roots(paths.home(home), paths.data_root())):
         raise typer.BadParameter(f"there is a concept {name!r} already; choose another name")
-    written = new_concept(name, _root(home) / "concepts")
+    written = new_concept(name, paths.home(home) / "concepts")
     console = Console(soft_wrap=True, highlight=False)
     for path in written:
         sizes = ", ".join(f"{count} {split}" for split, count in SIZES.get(path.name, {}).items())

@@ -17,15 +17,14 @@ from asteer_core.datasets import DatasetSpec, Intake, list_recipes, load_recipe,
 from asteer_core.documents import read_yaml
 from asteer_core.errors import DataError
 from asteer_core.study.instruments import Instruments
+from asteer_pipeline.cli.options import Json
 from asteer_pipeline.cli.terminal import printable
 
 app = typer.Typer(name="data", help="Real labelled data: recipes, and checks of what a study would read.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
-
 
 @app.command()
-def recipes(as_json: AsJson = False) -> None:
+def recipes(as_json: Json = False) -> None:
     """The recipes that ship and your own ($ASTEER_HOME/recipes), with licence and home page."""
     specs = [load_recipe(name) for name in list_recipes()]
     if as_json:
@@ -43,7 +42,7 @@ def check(
     target: Annotated[str, typer.Argument(help="A recipe, a YAML file that describes a data set, or a concept.")],
     path: Annotated[Path | None, typer.Option(help="Folder with the files of a recipe.")] = None,
     allow_noncommercial: Annotated[bool, typer.Option(help="A licence that forbids commercial use is acceptable here.")] = False,
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Read a data set, or all of a concept's, and show the rows it gives and those it drops, with the reasons."""
     intakes = {spec.name: read_dataset(spec, paths.home() / "cache" / "datasets") for spec in _wanted(target, path, allow_noncommercial)}

@@ -14,11 +14,10 @@ from asteer_core.study import Workspace, load_study
 from asteer_core.study.detected_rows import detect_rows
 from asteer_core.study.detecting import TextDetector, load_detector
 from asteer_core.study.shipping import ship
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.progress import shown_progress
 
 app = typer.Typer(name="detect", help="Score text with a saved detector: JSON lines in, JSON lines out.", invoke_without_command=True)
-
-Home = Annotated[Path | None, typer.Option(help="Folder for outputs and caches; default ASTEER_HOME, else ./.asteer.")]
 
 
 @app.callback()

@@ -3,14 +3,13 @@
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from asteer_core import paths
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.terminal import printable
 
 MARKS = {"fine": "[green]✓[/]", "weak": "[yellow]![/]", "bad": "[red]✗[/]"}
@@ -18,15 +17,15 @@ UNFIT = 3
 
 
 def doctor(
-    home: Annotated[Path | None, typer.Option(help="Folder with the results; default ASTEER_HOME, else ./.asteer.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Look at versions, devices, disk, hub, models, concepts and warehouse; each fault comes with its remedy. Exit code 3 = unfit."""
     from asteer_pipeline.doctor import examine
 
     console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 160)
     found = []
-    for symptom in examine((home or paths.home()).resolve()):
+    for symptom in examine(paths.home(home)):
         found.append(symptom)
         if not as_json:
             console.print(f"{MARKS[symptom.state]} {symptom.what:14} {escape(printable(symptom.found))}")

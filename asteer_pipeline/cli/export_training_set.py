@@ -11,6 +11,7 @@ from asteer_core.search.space import NAME
 from asteer_core.study import Workspace
 from asteer_core.training_set import FORMATS, export, push_to_hub, read_training_set
 from asteer_core.training_set.remembered import remembered_study
+from asteer_pipeline.cli.options import Home
 
 DEFAULT = ["parquet", "jsonl"]
 
@@ -26,10 +27,10 @@ def training_set(
     push: Annotated[str | None, typer.Option(help="Also upload to this dataset of the hub, owner/name: private and gated.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Make the repository public. The texts are harmful.")] = False,
     ungated: Annotated[bool, typer.Option("--ungated", help="Let anybody who sees the repository read it.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Folder of the results; default ASTEER_HOME, else ./.asteer.")] = None,
+    home: Home = None,
 ) -> None:
     """Write a training set with its data card, exact configuration and lock."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     ws = Workspace(remembered_study(root, study, concept, model), home=root)
     made = read_training_set(ws, concept, model)
     files = export(ws, made, out, formats or DEFAULT, licence, overwrite)

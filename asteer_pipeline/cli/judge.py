@@ -16,12 +16,12 @@ from asteer_core.judges import calibrate as agreement
 from asteer_core.judges.review import Rubric, read_review, write_review
 from asteer_core.study.corpus_file import Columns, read_corpora
 from asteer_core.study.instruments import Instruments
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.terminal import interval, number, printable
 
 app = typer.Typer(name="judge", help="Compare a concept's judge with labels, and make labels.", no_args_is_help=True)
 
 Concept = Annotated[str, typer.Option(help="A concept's name, or the path of its folder.")]
-Home = Annotated[Path | None, typer.Option(help="Folder of the caches; default ASTEER_HOME, else ./.asteer.")]
 
 
 @app.command()

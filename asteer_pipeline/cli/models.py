@@ -16,25 +16,18 @@ from asteer_core import paths
 from asteer_core.errors import ConfigError
 from asteer_core.model.available import available_models
 from asteer_core.model.specs import ModelSpec, parse_entry
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.terminal import printable
 
 app = typer.Typer(help="Models: list them, register one of your own, try one.", no_args_is_help=True)
 
-Home = Annotated[
-    Path | None, typer.Option(help="Your folder; its models.yaml and models/ hold your own. Default ASTEER_HOME, else ./.asteer.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 MEBIBYTE = 1 << 20
-
-
-def _root(home: Path | None) -> Path:
-    return (home or paths.home()).resolve()
 
 
 @app.command("list")
 def show_list(home: Home = None, as_json: Json = False) -> None:
     """List the models that studies may name, and entries that cannot be used."""
-    found = available_models(_root(home), paths.data_root())
+    found = available_models(paths.home(home), paths.data_root())
     if as_json:
         print(json.dumps({"models": [spec.model_dump() for spec in found.specs.values()], "problems": dict(found.problems)}, indent=2))
         return
@@ -79,7 +72,7 @@ def add(
         spec = parse_entry({key: value for key, value in entry.items() if value is not None}, "the command line")
     except ValidationError as error:
         raise ConfigError(str(error)) from None
-    file = add_model(ModelSpec.model_validate(spec), _root(home), paths.data_root())
+    file = add_model(ModelSpec.model_validate(spec), paths.home(home), paths.data_root())
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{name} stands in {file}.", markup=False)
     if not path.is_dir() and revision is None:
@@ -90,7 +83,7 @@ def add(
 @app.command("check")
 def check(name: Annotated[str, typer.Argument(help="A registered model.")], home: Home = None, as_json: Json = False) -> None:
     """Load a model, find its blocks, generate and steer two prompts, and print memory and tokens per second."""
-    spec = available_models(_root(home), paths.data_root()).get(name)
+    spec = available_models(paths.home(home), paths.data_root()).get(name)
     from asteer_core.model.smoke import try_model
 
     found = try_model(spec, paths.data_root())

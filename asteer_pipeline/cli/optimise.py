@@ -21,6 +21,7 @@ from asteer_core.search.space import LAYERS, METHODS, NAME, space
 from asteer_core.study import Study, Workspace, load_study, stages
 from asteer_core.training_set import NEGATIVES, RECIPES, Recipe, TrainingSet, read_training_set, training_set
 from asteer_core.training_set.recipes import DEFAULT
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
 
@@ -32,7 +33,6 @@ SHOWN = {"success": "S", "coherence": "C", "d": "D", "hm": "HM"}
 
 Concept = Annotated[str, typer.Argument(help="Concept to violate.")]
 Model = Annotated[str, typer.Option(help="Model to steer.")]
-Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
 StudyName = Annotated[str | None, typer.Option("--study", help="Search the grid of this preset or study file, adopting its rows.")]
 
 
@@ -67,7 +67,7 @@ def optimise(
     as_json: Annotated[bool, typer.Option("--json", help="Print trials and recipes as JSON.")] = False,
 ) -> None:
     """Find the configuration that makes the best training set within a budget, and make the set."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     settings = SearchSettings(
         parse_budget(budget), objective, _integers("--rungs", rungs), prompts, early_stop, sampler=sampler, seed=seed,
         temperature=_numbers("--temperature", temperature), top_p=_numbers("--top-p", top_p), trials=trials,

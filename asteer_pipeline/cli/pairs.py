@@ -11,6 +11,7 @@ from rich.table import Table
 from asteer_core import paths
 from asteer_core.study.pair_making import MadePairs, Making, make_pairs, write_concept, write_pairs
 from asteer_core.types import Sampling
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import printable
 
@@ -29,8 +30,8 @@ def pairs(
     limit: Annotated[int | None, typer.Option(help="So many prompts; default all.")] = None,
     max_new_tokens: Annotated[int, typer.Option(help="Longest reply.")] = 96,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    home: Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Let a model write contrastive pairs under opposing system prompts, and keep those that the judge agrees with."""
     sampling = Sampling(max_new_tokens=max_new_tokens, min_new_tokens=min(4, max_new_tokens), temperature=0.9, top_p=0.95)
@@ -38,7 +39,7 @@ def pairs(
         violating_systems=tuple(violating_system or ()), compliant_systems=tuple(compliant_system or ()), samples=samples, limit=limit,
         trait=trait, coherence=coherence, sampling=sampling, seed=seed,
     )  # fmt: skip
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     with shown_progress(Console(stderr=True)) as progress:
         made = make_pairs(
             concept, model, making, prompts=prompts, home=root, progress=lambda done, total: progress("replies", done, total, "")

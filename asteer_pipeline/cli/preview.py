@@ -1,7 +1,6 @@
 """`asteer preview`: unsteered, prompted and steered responses side by side, before any full run."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from asteer_core.search import preview as side_by_side
 from asteer_core.search.preview import ARMS
 from asteer_core.search.space import space
 from asteer_core.study import Workspace, load_study
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import printable
 
@@ -29,11 +29,11 @@ def preview(
     layer: Annotated[str, typer.Option(help="Block, or share of the depth.")] = "50%",
     strength: Annotated[float, typer.Option(help="The method's dial, above 0; methods without one ignore it.")] = 0.4,
     study: Annotated[str | None, typer.Option(help="Take sampling from this preset or study file.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Print what the model says unsteered, prompted and steered."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     place = int(layer) if layer.isdigit() else layer
     shown = space(concept, model, max(n, 4), methods=[method], layers=[place], strengths=[strength], where="asteer preview")
     shown = shown.model_copy(update={"name": "preview", **({"sampling": load_study(study).sampling} if study else {})})

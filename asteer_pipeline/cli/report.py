@@ -11,17 +11,18 @@ from asteer_core import paths
 from asteer_core.report import write_report
 from asteer_core.study.stages.report import report_path
 from asteer_core.warehouse import warehouse_path
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.terminal import printable
 
 
 def report(
     study: Annotated[str, typer.Argument(help="Name of a study in the warehouse.")] = "quick",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; default <home>/reports/<study>.html.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder with the warehouse; default ASTEER_HOME, else ./.asteer.")] = None,
+    home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer, the verdicts and the path as JSON.")] = False,
 ) -> None:
     """Write one self-contained HTML file: the answer, figures with their tables, samples, provenance. It needs no network."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     # A study file names its study as well as the preset's name does.
     name = Path(study).stem if Path(study).suffix in (".yaml", ".yml") else study
     written = write_report(name, (out or report_path(root, name)).resolve(), warehouse_path(root))

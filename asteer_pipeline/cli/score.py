@@ -15,6 +15,7 @@ from rich.text import Text
 from asteer_core.metrics import Embedding
 from asteer_core.study.corpus_file import Columns
 from asteer_core.study.scoring import Comparison, Options, ScoredCorpus, compare_files, score_configurations
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
 
@@ -35,14 +36,12 @@ Scorer = Annotated[
     str | None, typer.Option(help="Model of models.yaml whose likelihoods enter coherence; not the one that wrote the texts.")
 ]
 Size = Annotated[int | None, typer.Option("--m", min=2, help="Texts per subsample of set diversity; never compare across sizes.")]
-Home = Annotated[Path | None, typer.Option(help="Folder of the caches; default ASTEER_HOME, else ./.asteer.")]
 Space = Annotated[
     Embedding,
     typer.Option(
         "--embedding", help="static: token vectors distilled from the encoder, for very large corpora; D and C of the two differ."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 
 
 def score(

@@ -15,6 +15,7 @@ from rich.text import Text
 from asteer_core import paths
 from asteer_core.errors import ConfigError
 from asteer_core.warehouse import query, to_csv, to_json_lines, warehouse_path, write_rows
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.terminal import printable
 
 WIDE = 400
@@ -37,10 +38,10 @@ def sql(
     command: Annotated[str | None, typer.Option("-c", "--command", help="The SELECT itself.")] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How rows are printed.")] = Format.TABLE,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a .csv, .json, .jsonl or .parquet file instead.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder with the warehouse; default ASTEER_HOME, else ./.asteer.")] = None,
+    home: Home = None,
 ) -> None:
     """Query the warehouse; without a query, at a prompt. It is opened read-only, and may be read while a study runs."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     if file is not None and command is not None:
         raise ConfigError('asteer sql: give one query, either as -c "SELECT ..." or as a file')
     if file is None and command is None:

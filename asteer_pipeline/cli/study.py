@@ -16,13 +16,13 @@ from rich.table import Table
 from asteer_core import paths
 from asteer_core.study import Study, list_presets, load_study, plan
 from asteer_core.study.depth import depth_under
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.results import show_results
 
 app = typer.Typer(help="Run a study, or see what it would make.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of a preset (`asteer study list`) or path of a study file.")]
-Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
 INTERRUPTED = 130
 
 
@@ -38,7 +38,7 @@ def run(
     from asteer_pipeline.runner import Interrupted, run_study
 
     console = Console(stderr=True)
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     study = load_study(name, root)
     console.print(_headline(study, root), highlight=False)
     started = time.monotonic()
@@ -71,12 +71,12 @@ def resume(name: Name = "quick", home: Home = None) -> None:
 def show_status(
     name: Name = "quick",
     home: Home = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say, stage by stage, what is finished, and what is missing or stale; nothing is made."""
     from asteer_core.study.status import status
 
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     study = load_study(name, root)
     rows = status(study, root)
     if as_json:
@@ -119,12 +119,12 @@ def show_plan(
     name: Name = "quick",
     home: Home = None,
     keys: Annotated[bool, typer.Option("--keys", help="Print the configuration keys, one a line, and nothing else.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what a study would make and take, without making it."""
     from asteer_core.study.estimate import cpu_cores, estimate
 
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     study = load_study(name, root)
     planned = plan(study, depth_under(root))
     console = Console()
@@ -158,7 +158,7 @@ def show_plan(
 
 
 @app.command("list")
-def show_presets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")] = False) -> None:
+def show_presets(as_json: Json = False) -> None:
     """List the studies that ship."""
     if as_json:
         print(json.dumps([{"name": name, "description": load_study(name).description.strip()} for name in list_presets()], indent=2))

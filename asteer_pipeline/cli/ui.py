@@ -10,6 +10,7 @@ from rich.console import Console
 
 from asteer_core import paths
 from asteer_core.study import load_study
+from asteer_pipeline.cli.options import Home
 
 WORKSPACE = """\
 load_from:
@@ -22,10 +23,10 @@ load_from:
 def ui(
     study: Annotated[str, typer.Argument(help="The study whose partitions are shown: a preset or a study file.")] = "quick",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 3000,
-    home: Annotated[Path | None, typer.Option(help="Folder with the results; default ASTEER_HOME, else ./.asteer.")] = None,
+    home: Home = None,
 ) -> None:
     """Open Dagster on http://127.0.0.1:PORT; only this machine can reach it. Ctrl-C ends it."""
-    command, environment = ui_command(study, (home or paths.home()).resolve(), port)
+    command, environment = ui_command(study, paths.home(home), port)
     Console(stderr=True).print(f"Dagster: http://127.0.0.1:{port} (study {study}; Ctrl-C ends it)", markup=False)
     # Dagster takes this process over, so that signals reach it and its exit code is ours.
     os.execve(command[0], command, environment)

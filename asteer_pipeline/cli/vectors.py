@@ -12,12 +12,11 @@ from rich.text import Text
 
 from asteer_core.study.exchange import Shelved, export_vectors, find_vectors, import_vectors, list_vectors
 from asteer_core.vector_files import Directions, load_vectors, read_directions
+from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.terminal import number, printable
 
 app = typer.Typer(help="List, show, import and export steering vectors.", no_args_is_help=True)
 
-Home = Annotated[Path | None, typer.Option(help="Folder for results; default ASTEER_HOME, else ./.asteer.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Vectors = Annotated[str, typer.Argument(help="A file, or a name that `asteer vectors list` shows.")]
 TURNED = 0.5
 

@@ -9,16 +9,15 @@ from rich.console import Console
 
 from asteer_core import paths
 from asteer_core.warehouse import SCHEMA_VERSION, dictionary, export, upgrade, warehouse_path
+from asteer_pipeline.cli.options import Home
 
 app = typer.Typer(help="Upgrade, export or open the warehouse.", no_args_is_help=True)
-
-Home = Annotated[Path | None, typer.Option(help="Folder with the warehouse; default ASTEER_HOME, else ./.asteer.")]
 
 
 @app.command("upgrade")
 def upgrade_(home: Home = None) -> None:
     """Publish the warehouse again from the parquet files, whatever version it had; no parquet file changes."""
-    done = upgrade((home or paths.home()).resolve())
+    done = upgrade(paths.home(home))
     was = "made" if done.found is None else f"from schema version {done.found or 'unknown'}"
     _say(f"{done.path}: schema version {SCHEMA_VERSION} ({was}), studies: {', '.join(done.studies)}")
 
@@ -29,7 +28,7 @@ def export_(
     home: Home = None,
 ) -> None:
     """Write every table and view as parquet, and schema.sql that joins them again in any DuckDB."""
-    rows = export(folder, warehouse_path((home or paths.home()).resolve()))
+    rows = export(folder, warehouse_path(paths.home(home)))
     _say(f"{folder.resolve()}: {len(rows)} tables and views, {sum(rows.values()):,} rows, schema.sql")
     _say(f"Read it:  cd {folder} && duckdb -init schema.sql")
 
@@ -43,7 +42,7 @@ def dictionary_() -> None:
 @app.command("attach")
 def attach(home: Home = None) -> None:
     """Print how other clients open the warehouse, read-only, also while a study runs."""
-    path = warehouse_path((home or paths.home()).resolve())
+    path = warehouse_path(paths.home(home))
     _say(f"""\
 DuckDB CLI   duckdb -readonly {path}
 in SQL       ATTACH '{str(path).replace("'", "''")}' AS asteer (READ_ONLY); USE asteer;

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from asteer_core import paths
@@ -47,3 +49,12 @@ def test_outputs_go_to_a_folder_of_the_current_one_unless_told(monkeypatch, tmp_
     assert paths.home() == tmp_path.resolve() / ".asteer"
     monkeypatch.setenv("ASTEER_HOME", str(tmp_path / "elsewhere"))
     assert paths.home() == tmp_path.resolve() / "elsewhere"
+    assert paths.home(tmp_path / "told") == tmp_path.resolve() / "told"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert paths.home("~/mine") == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/home", Path("gs://bucket/home")])
+def test_outputs_cannot_go_to_a_url(url):
+    with pytest.raises(ConfigError, match="folder of this machine.*ASTEER_STORE"):
+        paths.home(url)
