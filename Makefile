@@ -12,7 +12,7 @@ ENGINES := $(STAMP)-engines-$(shell cat requirements-engines.lock | cksum | tr '
 # One thread per test process: two processes with two threads each are slower on two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: chaos engines demo study ui test test-slow lint format docs reference package bench concepts reference-models install clean
+.PHONY: chaos engines demo study ui test test-slow lint format docs reference results package bench concepts reference-models install clean
 
 demo: install  ## a quick study, with a table at the end
 	$(BIN)/asteer study run quick
@@ -47,6 +47,9 @@ docs: install  ## the site, in docs/.site/; a warning is a failure
 
 reference: install  ## write anew the pages and the JSON schema that come from the code
 	$(BIN)/python docs/generate.py
+
+results: install  ## run the quick study and write anew the results that the pages show
+	$(BIN)/python docs/results.py
 
 package: install  ## sdist and wheel, each installed into an empty environment and used outside the checkout
 	.ci/package.sh

@@ -4,6 +4,7 @@ from asteer_core.warehouse.dictionary import dictionary
 from asteer_core.warehouse.export import export
 from asteer_core.warehouse.files import replace_file
 from asteer_core.warehouse.formats import to_csv, to_json_lines, write_rows
+from asteer_core.warehouse.hints import why_no_rows
 from asteer_core.warehouse.publish import publish
 from asteer_core.warehouse.query import connect, query, warehouse_path
 from asteer_core.warehouse.schemas import SCHEMA_VERSION, Table, table, tables
@@ -12,5 +13,5 @@ from asteer_core.warehouse.upgrade import Upgrade, stores_of, upgrade
 
 __all__ = [
     "SCHEMA_VERSION", "Store", "Table", "Upgrade", "connect", "dictionary", "export", "publish", "query", "replace_file", "stores_of",
-    "table", "tables", "to_csv", "to_json_lines", "upgrade", "warehouse_path", "write_rows",
+    "table", "tables", "to_csv", "to_json_lines", "upgrade", "warehouse_path", "why_no_rows", "write_rows",
 ]  # fmt: skip

@@ -102,19 +102,28 @@ def open_read_only(file: Path, attempts: int = 10, wait: float = 0.1) -> duckdb.
 
 
 def query(sql: str, path: Path | None = None, parameters: Parameters = None) -> pl.DataFrame:
-    """Return the rows of one SELECT over the warehouse.
+    """Return the rows of one SELECT over the warehouse; statements that set something up, such as ATTACH, may stand before it.
 
     Raises:
-        ConfigError: the SQL is wrong or tries to write.
+        ConfigError: there is no statement or a second SELECT, the SQL is wrong or tries to write.
         StoreError: there is no warehouse, or a parquet file behind a view is missing or truncated.
     """
     connection = connect(path)
     try:
+        _check_statements(connection, sql)
         return fetch(connection, sql, parameters)
     except duckdb.Error as error:
-        raise explain(error) from error
+        raise explain(error, sql) from error
     finally:
         connection.close()
+
+
+def _check_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    kinds = [statement.type for statement in connection.extract_statements(sql)]
+    if not kinds:
+        raise ConfigError("the query is empty; give one SELECT, such as FROM leaderboard LIMIT 5")
+    if kinds[:-1].count(duckdb.StatementType.SELECT):
+        raise ConfigError(f"{len(kinds)} statements, of which only the last one's rows would be shown; give one SELECT at a time")
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters = None) -> pl.DataFrame:
@@ -124,17 +133,21 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameter
     return pl.DataFrame() if relation is None else pl.DataFrame(relation)
 
 
-def explain(error: Exception) -> Exception:
+def explain(error: Exception, sql: str = "") -> Exception:
     """Return the error to show for what DuckDB said of a query: the broken file, or what is wrong with the SQL; others as they are."""
     if not isinstance(error, duckdb.Error):
         return error
     text = str(error)
     file = re.search(r"""["']?([^"'\n]*\.parquet)""", text)
-    if file is not None and isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
+    if file is not None and file.group(1) not in sql and isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
         return StoreError(
             f"{file.group(1)}: a file behind a view is missing or not complete ({text.splitlines()[0]}); "
             "run the study again, which makes it anew, then publish (materialise `warehouse`)"
         )
     if "read-only" in text.lower():
-        return ConfigError(f"the warehouse is read-only: {text.splitlines()[0]}; attach a database of your own for what you want to write")
+        kind = re.search(r'statement of type "(\w+)"', text)
+        return ConfigError(
+            f"the warehouse is read-only, and {kind.group(1) if kind else 'this statement'} would change it. To keep rows of your own, "
+            "write them to a file (asteer sql -o rows.parquet), or ATTACH 'mine.duckdb' AS mine and create tables there"
+        )
     return ConfigError(f"the query failed: {text}")

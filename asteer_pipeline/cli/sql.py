@@ -1,7 +1,6 @@
 """`asteer sql`: SELECTs over the warehouse, at a prompt, from the line or from a file; as a table, CSV, JSON lines or a file."""
 
 import sys
-from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,17 +8,14 @@ from typing import Annotated
 import polars as pl
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from asteer_core import paths
 from asteer_core.errors import ConfigError
-from asteer_core.warehouse import query, to_csv, to_json_lines, warehouse_path, write_rows
+from asteer_core.warehouse import query, to_csv, to_json_lines, warehouse_path, why_no_rows, write_rows
 from asteer_pipeline.cli.options import Home
+from asteer_pipeline.cli.rows import markdown, show
 from asteer_pipeline.cli.terminal import printable
 
-WIDE = 400
-"""Columns of a table in a pipe, which is not folded to 80."""
 SHELL_ROWS = 10_000
 """Rows that the prompt shows; a query written to a file has no such limit."""
 
@@ -47,7 +43,9 @@ def sql(
     if file is None and command is None:
         _prompt(root, form)
         return
-    found = query(command or _read(file), warehouse_path(root))
+    text = command if command is not None else _read(file)
+    found = query(text, warehouse_path(root))
+    _explain_nothing(found, text, warehouse_path(root))
     if out is not None:
         write_rows(found, out)
         Console(stderr=True).print(printable(f"{out}: {found.height:,} rows"), markup=False, highlight=False, soft_wrap=True)
@@ -68,6 +66,7 @@ def _prompt(root: Path, form: Format) -> None:
 
     def run(text: str) -> None:
         found = query(text, path)
+        _explain_nothing(found, text, path)
         if found.height > SHELL_ROWS:
             complain(f"{found.height:,} rows; the first {SHELL_ROWS:,} are shown, -o FILE writes all")
         _show(found.head(SHELL_ROWS), form, paged=True)
@@ -87,33 +86,15 @@ def _show(found: pl.DataFrame, form: Format, *, paged: bool) -> None:
     elif form is Format.JSON:
         sys.stdout.write(to_json_lines(found))
     elif form is Format.MARKDOWN:
-        sys.stdout.write(_markdown(found))
-    else:
-        console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-        if paged and found.height + 4 > console.height:
-            with console.pager(styles=False):
-                console.print(_table(found))
-        else:
-            console.print(_table(found))
+        sys.stdout.write(markdown(found))
+    elif found.width:
+        show(found, terminal=sys.stdout.isatty(), paged=paged)
 
 
-def _table(found: pl.DataFrame) -> Table:
-    table = Table()
-    for name, kind in found.schema.items():
-        table.add_column(Text(printable(name)), justify="right" if kind.is_numeric() else "left")
-    for row in found.iter_rows():
-        table.add_row(*[Text("" if value is None else printable(_cell(value))) for value in row])
-    return table
-
-
-def _markdown(found: pl.DataFrame) -> str:
-    def line(cells: Iterable[str]) -> str:
-        # A bar in a text would begin another cell.
-        return "| " + " | ".join(printable(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
-
-    ruler = line("---:" if kind.is_numeric() else "---" for kind in found.schema.values())
-    rows = (line("" if value is None else _cell(value) for value in row) for row in found.iter_rows())
-    return line(found.columns) + ruler + "".join(rows)
+def _explain_nothing(found: pl.DataFrame, text: str, path: Path) -> None:
+    """Say on the error stream why a query has no rows, so that an empty table is not taken for an answer."""
+    if found.width and not found.height:
+        Console(stderr=True).print(printable(why_no_rows(text, path)), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _read(file: Path | None) -> str:
@@ -122,8 +103,6 @@ def _read(file: Path | None) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        if " " in str(file):
+            raise ConfigError(f'asteer sql: no file {str(file)!r}; a query goes behind -c: asteer sql -c "{file}"') from error
         raise ConfigError(f"{file}: cannot be read ({error}); give the path of a text file with one SELECT") from error
-
-
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -14,13 +14,14 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
-from asteer_core.errors import AsteerError
+from asteer_core.errors import AsteerError, unknown_name
 from asteer_core.warehouse.completion import Name
 from asteer_core.warehouse.publish import quote
 
+LISTED = ("table", "view", "macro")
 HELP = """\
 End a statement with ; and Enter. Tab completes; arrow up and Ctrl-R search what was typed before.
-  .tables            the tables and views, with what they hold
+  .tables            the tables, views and macros, with what they hold
   .describe NAME     the columns of one, with units
   .quit              leave (also Ctrl-D)"""
 
@@ -82,8 +83,12 @@ def _answer(
         if command == ".help":
             say(HELP)
         elif command == ".tables":
-            say("\n".join(f"{name.text:28} {name.doc}" for name in names if name.kind in ("table", "view")))
+            wide = max((len(name.text) for name in names if name.kind in LISTED), default=0)
+            say("\n".join(f"{name.text:{wide}}  {name.doc}" for name in names if name.kind in LISTED))
         elif command == ".describe":
+            tables = [name.text for name in names if name.kind in ("table", "view")]
+            if argument.strip(" ;") not in tables:
+                raise unknown_name("table", argument.strip(" ;"), tables)
             run(f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = {quote(argument.strip(' ;'))}")
         elif command.startswith("."):
             complain(f"{command}: no such command\n{HELP}")

@@ -154,21 +154,6 @@ def test_a_python_block_runs(block, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="session")
-def finished_home(tmp_path_factory) -> Path:
-    """A home with the finished quick study: that of ASTEER_TEST_HOME, which is brought up to date, or one made here."""
-    home = Path(os.environ.get("ASTEER_TEST_HOME") or tmp_path_factory.mktemp("home")).resolve()
-    done = _asteer(["study", "run", "quick"], tmp_path_factory.mktemp("outside"), home)
-    assert done.returncode == 0, done.stderr
-    return home
-
-
-def _asteer(arguments: list[str], folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from asteer_pipeline.cli import main; sys.exit(main())"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ASTEER_HOME": str(home)}
-    return subprocess.run([sys.executable, "-c", program, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-
-
 @pytest.fixture
 def reader(finished_home, tmp_path):
     """A function that runs a shell block as a reader would: in a folder of the page, with a copy of the home of their own."""

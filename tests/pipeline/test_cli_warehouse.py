@@ -13,9 +13,10 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from asteer_core.errors import ConfigError
-from asteer_core.warehouse import upgrade
+from asteer_core.warehouse import query, upgrade
 from asteer_core.warehouse.completion import names
 from asteer_pipeline.cli import main
+from asteer_pipeline.cli.rows import show
 from asteer_pipeline.cli.sql_shell import Names, is_complete, shell
 from tests.core.warehouse.conftest import write_study
 
@@ -35,6 +36,43 @@ def test_one_shot_formats(published, capsys):
     assert capsys.readouterr().out == "a,b\n'=1,2.5\n"
     assert main([*select, "-f", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"a": "=1", "b": 2.5}
+
+
+def test_null_is_told_from_an_empty_text(published, capsys):
+    select = ["sql", "--home", str(published), "-c", "SELECT NULL AS a, '' AS b"]
+    assert main(select) == 0
+    assert "│ NULL │" in capsys.readouterr().out
+    assert main([*select, "-f", "markdown"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "| NULL |  |"
+
+
+def test_no_rows_are_explained_on_the_error_stream(published, capsys):
+    assert main(["sql", "--home", str(published), "-c", "SELECT model FROM best_configurations('toxcity', 3)", "-f", "csv"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "model\n" and "Did you mean 'toxicity'?" in shown.err
+
+
+def test_a_query_in_the_place_of_a_file_is_told_where_it_belongs(published, capsys):
+    assert main(["sql", "--home", str(published), "FROM leaderboard LIMIT 2"]) == 2
+    assert 'asteer sql -c "FROM leaderboard LIMIT 2"' in capsys.readouterr().err
+
+
+def test_rows_wider_than_the_terminal_are_shown_a_value_a_line_or_without_the_columns_that_do_not_fit(published, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "90")
+    board = query("FROM leaderboard", published / "warehouse.duckdb")
+    show(board.head(2), terminal=True, paged=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "row 1" and max(map(len, lines)) <= 90
+    assert [line.split()[0] for line in lines[1 : board.width + 1]] == board.columns, "every column is there"
+    show(board, terminal=True, paged=False)
+    shown = capsys.readouterr()
+    assert max(map(len, shown.out.splitlines())) <= 90 and "…" not in shown.out
+    named = shown.err.replace("\n", " ")
+    left = [name for name in board.columns if f" {name} " not in shown.out.splitlines()[1].replace("┃", " ")]
+    assert f"{len(left)} of {board.width} columns do not fit" in named and all(name in named for name in left)
+    show(board, terminal=False, paged=False)
+    piped = capsys.readouterr().out
+    assert all(name in piped for name in board.columns) and "…" not in piped
 
 
 def test_rows_go_to_a_file_by_its_suffix(published, tmp_path, capsys):
@@ -81,6 +119,12 @@ def test_the_prompt_takes_statements_over_several_lines_and_keeps_them(published
     assert "table_name = 'regret'" in ran[1]
     assert any("leaderboard" in text and "Every trained detector" in text for text in said)
     assert "FROM x;" in (tmp_path / "deep" / "history").read_text()
+
+
+def test_the_prompt_lists_macros_and_names_the_nearest_table(published, tmp_path):
+    ran, complained, said = typed(published, tmp_path, ".tables\r.describe leaderbord\r")
+    assert any("best_configurations(" in text for text in said)
+    assert ran == [] and "Did you mean 'leaderboard'?" in complained[0]
 
 
 def test_the_prompt_goes_on_after_an_error(published, tmp_path):

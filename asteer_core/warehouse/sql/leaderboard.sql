@@ -16,4 +16,6 @@ LEFT JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.co
 LEFT JOIN corpora AS g ON g.study = d.study AND g.configuration_id = d.configuration_id
 LEFT JOIN steering_vectors AS v
     ON v.study = d.study AND v.concept = d.concept AND v.model = d.model AND v.method = d.method AND v.layer = d.layer
-WINDOW by_arm AS (PARTITION BY d.study, d.concept, d.detector, d.arm);
+WINDOW by_arm AS (PARTITION BY d.study, d.concept, d.detector, d.arm)
+-- So that the first rows are the best steered configurations.
+ORDER BY d.study, d.concept, d.detector, d.arm <> 'steered', d.arm, d.auroc DESC NULLS LAST, d.configuration_id;

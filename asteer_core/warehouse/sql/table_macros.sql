@@ -22,7 +22,7 @@ SELECT a.study,
 FROM unit AS a JOIN unit AS b ON a.study = b.study AND a.i < b.i
 GROUP BY a.study;
 
-COMMENT ON MACRO TABLE best_configurations IS 'the k best steered configurations of a concept by AUROC';
+COMMENT ON MACRO TABLE best_configurations IS 'the k best steered configurations of a concept by AUROC, of every study and detector';
 COMMENT ON MACRO TABLE strength_curve IS 'curves of one concept and method along the strengths';
 COMMENT ON MACRO TABLE correlations_of IS 'correlations with AUROC within a concept or pooled, strongest first';
 COMMENT ON MACRO TABLE kendall_of IS 'Kendall''s tau-b of a metric with AUROC within a concept, computed pair by pair';

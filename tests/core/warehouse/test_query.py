@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.warehouse import connect, query, warehouse_path
+from asteer_core.warehouse import connect, publish, query, warehouse_path, why_no_rows
 
 
 def test_a_missing_warehouse_says_what_to_run(tmp_path):
@@ -39,6 +39,50 @@ def test_sql_that_writes_is_refused_and_nothing_changes(warehouse, sql):
 def test_wrong_sql_is_an_error_of_the_user(warehouse, sql):
     with pytest.raises(ConfigError, match="the query failed"):
         query(sql, warehouse)
+
+
+def test_an_empty_query_and_a_second_select_are_refused_and_setting_up_is_not(warehouse):
+    with pytest.raises(ConfigError, match="the query is empty; give one SELECT"):
+        query(" -- only a remark\n;", warehouse)
+    with pytest.raises(ConfigError, match="2 statements, of which only the last"):
+        query("FROM leaderboard; FROM regret", warehouse)
+    assert query("SET threads = 1; SELECT 2 AS two;", warehouse).item() == 2
+
+
+def test_a_file_of_the_query_s_own_is_not_taken_for_one_behind_a_view(warehouse):
+    with pytest.raises(ConfigError, match="the query failed.*mine.parquet"):
+        query("FROM 'mine.parquet'", warehouse)
+
+
+def test_a_refused_statement_is_named_with_where_to_write_instead(warehouse):
+    with pytest.raises(ConfigError, match="DELETE would change it.*-o rows.parquet.*ATTACH"):
+        query("DELETE FROM corpus_metrics", warehouse)
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("FROM best_configurations('toxcity', 3)", "no rows; nothing here is called 'toxcity'. Did you mean 'toxicity'?"),
+        ("FROM leaderboard WHERE concept = 'toxicity' AND detector = 'embeding'", "'embeding'. Did you mean 'embedding'?"),
+        ("FROM correlations_of('poled')", "'poled'. Did you mean 'pooled'?"),
+        ("FROM leaderboard WHERE concept = 'toxicity' AND auroc > 2 -- 'toxcity'", "no rows"),
+        ("FROM leaderboard WHERE flags = 'zzzzzz' OR concept LIKE '%q%'", "no rows"),
+    ],
+)
+def test_a_query_without_rows_names_the_word_that_names_nothing(warehouse, sql, says):
+    assert query(sql, warehouse).is_empty()
+    found = why_no_rows(sql, warehouse)
+    assert found == says if says.startswith("no rows") else found.endswith(says)
+
+
+def test_a_warehouse_without_detectors_says_so(tmp_path):
+    publish({}, tmp_path / "w.duckdb")
+    assert "no study in this warehouse has a trained detector yet" in why_no_rows("FROM leaderboard", tmp_path / "w.duckdb")
+
+
+def test_the_first_rows_of_the_leaderboard_are_the_best_steered_configurations(warehouse):
+    frame = query("FROM leaderboard LIMIT 5", warehouse)
+    assert set(frame["arm"]) == {"steered"} and frame["rank"].to_list() == sorted(frame["rank"].to_list()) and frame["rank"][0] == 1
 
 
 def test_a_file_truncated_after_publication_is_named(store, warehouse):
