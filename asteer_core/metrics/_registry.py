@@ -6,6 +6,8 @@ parts of `score_corpus`.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -14,6 +16,7 @@ import numpy as np
 
 from asteer_core.errors import DataError
 from asteer_core.registry import Registry
+from asteer_core.types import fingerprint
 
 Tokens = Sequence[str]
 Needs = Literal["response", "corpus", "embeddings", "real"]
@@ -31,6 +34,15 @@ class Metric:
     function: Callable[..., float]
     needs: Needs
     rises_with_diversity: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the metric's file, so that values of an edited metric are not taken for current."""
+        try:
+            source = inspect.getsource(sys.modules[self.function.__module__])
+        except (KeyError, OSError, TypeError):  # typed in at a prompt, or compiled
+            source = ""
+        return fingerprint([self.name, self.needs, source])
 
     def of(self, tokens: Sequence[Tokens], embeddings: np.ndarray | None = None, real: np.ndarray | None = None) -> float:
         """Return the metric's value for a corpus.

@@ -6,6 +6,7 @@ No formula belongs here; they are in the metric files. Nothing here reads files 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from asteer_core.metrics.sample_diversity import sample_diversity
 from asteer_core.metrics.set_diversity import mean_self_bleu, mean_vendi, set_diversity, subsamples
 from asteer_core.metrics.success import success
 from asteer_core.metrics.within_prompt_diversity import within_prompt_diversity
+
+BETWEEN = ("set_diversity", "vendi", "self_bleu")
+"""What is scored between the responses of every corpus."""
 
 
 def score_corpus(measured: Measured, reference: Reference | None, settings: MetricSettings, rng: np.random.Generator) -> Scores:
@@ -59,7 +63,9 @@ def score_corpus(measured: Measured, reference: Reference | None, settings: Metr
     for name in ("coherence", "fluency", "relevance", "rep4", "mattr", "sample_diversity"):
         corpus[name] = _mean(responses[name])
     corpus["mean_length"] = _mean(responses["n_words"])
-    corpus |= _between(measured, tokens, settings, rng, reasons)
+    # A metric that is scored anyway keeps its own definition: `mattr` is of words, and of all rows.
+    extra = tuple(name for name in settings.alternatives if name not in (*corpus, *BETWEEN))
+    corpus |= _between(measured, tokens, replace(settings, alternatives=extra), rng, reasons)
     if settings.replies_per_prompt > 1:
         corpus["within_prompt_diversity"] = _within(measured, settings.replies_per_prompt, reasons)
     corpus["diversity"] = diversity(corpus["sample_diversity"], corpus["set_diversity"])
@@ -96,7 +102,7 @@ def _between(
     measured: Measured, tokens: Sequence[list[str]], settings: MetricSettings, rng: np.random.Generator, reasons: dict[str, str]
 ) -> dict[str, float | int | None]:
     """Scores of the set, on subsamples over the rows in an order that does not depend on the caller's."""
-    names = ("set_diversity", "vendi", "self_bleu", *settings.alternatives)
+    names = (*BETWEEN, *settings.alternatives)
     values: dict[str, float | int | None] = dict.fromkeys(names)
     try:
         draws = subsamples(len(tokens), settings.subsample_size, settings.subsamples, rng)
@@ -119,9 +125,14 @@ def _between(
         one = METRICS.get(name)
         parts = (([ordered[i] for i in rows], None if embeddings is None else embeddings[rows], measured.real_embeddings) for rows in draws)
         try:
-            values[name] = float(np.mean([one.of(*part) for part in parts]))
+            mean = float(np.mean([one.of(*part) for part in parts]))
         except DataError as error:
             reasons[name] = str(error)
+            continue
+        if np.isfinite(mean):
+            values[name] = mean
+        else:
+            reasons[name] = f"the metric's mean over the subsamples is {mean}"
     return values
 
 

@@ -92,14 +92,15 @@ class Trials:
         The corpus of the largest rung so far stands in `corpus_metrics` and `response_metrics` of the trial store.
         """
         settings = settings_of(self.ws)
-        fitted = replace(settings, subsample_size=min(settings.subsample_size, rows.height))
+        # What a study adds for its analysis would only cost time here.
+        fitted = replace(settings, subsample_size=min(settings.subsample_size, rows.height), alternatives=())
         reference = reference_of(self.ws, self.concept, self.model, STAGE)
-        responses, corpus = score_rows(self.ws, self.concept, rows, reference, STAGE, fitted, with_intervals=False)
+        scored = score_rows(self.ws, self.concept, rows, reference, STAGE, fitted, with_intervals=False)
         if self._store is not None:
             content = fingerprint([self.content(key), METRIC_VERSION, str(fitted), sorted(rows["row_id"]), str(reference)])
-            self._write("response_metrics", responses, content, key)
-            self._write("corpus_metrics", corpus, content, key)
-        return responses, corpus.row(0, named=True)
+            self._write("response_metrics", scored.responses, content, key)
+            self._write("corpus_metrics", scored.corpus, content, key)
+        return scored.responses, scored.corpus.row(0, named=True)
 
     def _complete(self, keys: Sequence[str], prompts: int) -> None:
         missing = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from asteer_core import paths
 from asteer_core.concepts import Concept, load_concept
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SCORER = "neox-2m"
 JUDGE_VERSION = 1
+REAL = "detector_positives"
+"""The split of real violating texts that detectors learn from; test texts stay unseen."""
 
 
 class Instruments:
@@ -51,6 +54,11 @@ class Instruments:
     def embed(self, texts: Sequence[str], embedding: Embedding = "encoder") -> np.ndarray:
         """Return unit embeddings, float32 [text, d_embed]."""
         return (self._static if embedding == "static" else self._encoder).encode(texts)
+
+    def real(self, concept: str, embedding: Embedding = "encoder") -> np.ndarray:
+        """Return unit embeddings of a concept's real violating texts, float32 [text, d_embed]."""
+        rows = self.concept(concept).real.filter(pl.col("split") == REAL)
+        return self.embed(rows["response"].to_list(), embedding)
 
     def nll(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray:
         """Return the mean token NLL of each response under the scorer, nats, float64 [row]; NaN where it has no token in the context."""

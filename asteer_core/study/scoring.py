@@ -5,7 +5,7 @@ Not here: reading files (`corpus_file.py`), models and judges (`instruments.py`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -16,6 +16,7 @@ import polars as pl
 from asteer_core.analysis.resampling import interval
 from asteer_core.errors import DataError
 from asteer_core.metrics import (
+    METRICS,
     Embedding,
     Interval,
     Measured,
@@ -44,8 +45,10 @@ class Options(TypedDict, total=False):
     default one that ships; not the model that wrote the corpus. home: folder of caches, by default `ASTEER_HOME`. m: subsample size of set
     diversity; values of different m are not comparable. embedding: `encoder`, or `static` for very large corpora: diversity and relevance
     are then made of a table of token vectors distilled from the encoder (the judge reads the encoder's all the same), and are not
-    comparable with those of the encoder. on_distil: called with (done, total) while the table is made, once per home. reference: rows
-    of the unsteered model, to which coherence is relative; by default the corpus itself. columns: what the columns are called.
+    comparable with those of the encoder. alternatives: further metrics by name (`metrics.METRICS`), computed on the same subsamples as set
+    diversity; those that compare with real texts are given the concept's. on_distil: called with (done, total) while the table is made,
+    once per home. reference: rows of the unsteered model, to which coherence is relative; by default the corpus itself. columns: what
+    the columns are called.
     """
 
     concept: str | None
@@ -53,6 +56,7 @@ class Options(TypedDict, total=False):
     home: Path | str | None
     m: int | None
     embedding: Embedding
+    alternatives: Sequence[str]
     on_distil: Callable[[int, int], None] | None
     reference: Source | None
     columns: Columns | None
@@ -69,6 +73,7 @@ class ScoredCorpus:
         intervals: 95 % over prompts; see `asteer_core.metrics.intervals`.
         responses: per-response scores, float64 [text], NaN = undefined.
         embedding: whose vectors diversity and relevance are made of.
+        alternatives: names of the further metrics in `values`.
     """
 
     source: str
@@ -83,6 +88,7 @@ class ScoredCorpus:
     responses: dict[str, np.ndarray] = field(repr=False)
     version: str
     embedding: Embedding
+    alternatives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +142,15 @@ class _Scoring:
 
     def __init__(self, options: Options) -> None:
         m, reference = options.get("m"), options.get("reference")
-        self.settings = MetricSettings(embedding=options.get("embedding", "encoder"))
+        alternatives = tuple(dict.fromkeys(options.get("alternatives", ())))
+        self.settings = MetricSettings(alternatives=alternatives, embedding=options.get("embedding", "encoder"))
         if m is not None:
             self.settings = replace(self.settings, subsample_size=m)
+        compares = "real" in {METRICS.get(name).needs for name in alternatives}
         self.concept = options.get("concept")
         self.tools = Instruments(options.get("home"), options.get("model_scorer"), options.get("on_distil"))
         self.judge = None if self.concept is None else self.tools.judge(self.concept)
+        self.real = self.tools.real(self.concept, self.settings.embedding) if self.concept is not None and compares else None
         self.given: Reference | None = None
         self.reference_name = "the corpus itself"
         if reference is not None:
@@ -168,6 +177,7 @@ class _Scoring:
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
             intervals, reasons, corpus.prompts, scores.responses, scores.version, scores.embedding,
+            self.settings.alternatives,
         )  # fmt: skip
 
     def _measured(self, corpus: Corpus) -> tuple[Measured, np.ndarray]:
@@ -177,7 +187,7 @@ class _Scoring:
         if self.judge is not None:
             probability = self.judge.probability(corpus.responses, self.tools.embed(corpus.responses))
         nll = self.tools.nll(corpus.prompts, corpus.responses)
-        return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts), prompts
+        return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts, self.real), prompts
 
     def _reference(self, measured: Measured, prompt_embeddings: np.ndarray) -> Reference:
         nll, cosine, texts = (np.asarray(one) for one in (measured.nll, measured.relevance_cosine, measured.embeddings))

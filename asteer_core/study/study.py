@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -18,9 +18,10 @@ from asteer_core.study.kinds import KindChoice, Kinds
 from asteer_core.types import Sampling, check_name
 
 DEFAULT_STUDY = "quick"
+Many = TypeVar("Many", list[Any], tuple[Any, ...])
 
 
-def _once(values: list[Any]) -> list[Any]:
+def _once(values: Many) -> Many:
     repeated = [value for value in values if values.count(value) > 1]
     if repeated:
         raise ValueError(f"{repeated[0]!r} stands twice")
@@ -48,12 +49,14 @@ class Size(Section):
 class MetricOptions(Section):
     """Subsample size and count of the set metrics, the scale of the fluency penalty, and whose sentence embeddings diversity is made of.
 
+    `alternatives`: further metrics by name (`asteer_core/metrics/`, or plug-ins), correlated with AUROC beside the others.
     `embedding`: `encoder`, or `static`, a table distilled from it (no context, no word order; values of the two are not comparable).
     """
 
     m: Annotated[int, Field(ge=2)] = 100
     subsamples: Annotated[int, Field(ge=1)] = 20
     tau: Annotated[float, Field(gt=0)] = 2.0
+    alternatives: Annotated[tuple[str, ...], AfterValidator(_once)] = ()
     embedding: Embedding = "encoder"
 
 

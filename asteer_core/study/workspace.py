@@ -62,7 +62,11 @@ class Workspace:
         self.plan: Plan = plan(study, self.depth)
 
     def _check(self) -> None:
+        # Reads workspaces itself.
+        from asteer_core.study.alternatives import check_alternatives
+
         check_methods(self.study)
+        check_alternatives(self.study.metrics.alternatives)
         for name in self.study.models:
             self.spec(name)
             self.scorer_of(name)

@@ -54,10 +54,11 @@ class Pool:
         """Return the corpus metrics of the rows as one corpus; set diversity is of subsamples no larger than it."""
         settings = settings_of(self.ws)
         count = min(settings.subsamples, QUICK_SUBSAMPLES) if quick else settings.subsamples
-        settings = replace(settings, subsample_size=max(2, min(settings.subsample_size, len(rows))), subsamples=count)
+        size = max(2, min(settings.subsample_size, len(rows)))
+        settings = replace(settings, subsample_size=size, subsamples=count, alternatives=())
         reference = reference_of(self.ws, self.search.concept, self.search.model, STAGE)
         frame = self.rows[np.asarray(rows)].drop("key", *PER_RESPONSE)
-        return score_rows(self.ws, self.search.concept, frame, reference, STAGE, settings, intervals)[1].row(0, named=True)
+        return score_rows(self.ws, self.search.concept, frame, reference, STAGE, settings, intervals).corpus.row(0, named=True)
 
 
 def pool_of(ws: Workspace, search: Search) -> Pool:

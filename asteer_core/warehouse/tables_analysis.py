@@ -4,7 +4,9 @@ from asteer_core.warehouse.schemas import STUDY, Column, Table, count, flag, ide
 
 _CONCEPT = text("concept", "the violation, or pooled for all concepts together", key=True)
 _DETECTOR = text("detector", "detector kind", key=True)
-_METRIC = text("metric", "column of corpus_metrics, or strength; hm - hm_sc is a difference of correlations", key=True)
+_METRIC = text(
+    "metric", "column of corpus_metrics, metric of alternative_metrics, or strength; hm - hm_sc is a difference of correlations", key=True
+)
 _REASON = text("reason", "why a value is NULL")
 
 _QUALITY: tuple[Column, ...] = (
@@ -144,7 +146,7 @@ _STEERED_METRICS: tuple[Column, ...] = (
     text("configuration_id", "the steered configuration", key=True),
     real("auroc", "area under the ROC curve on the real test set", "0 to 1"),
     _METRIC,
-    real("value", "what the metric is", "see corpus_metrics"),
+    real("value", "what the metric is", "see corpus_metrics, alternative_metrics"),
 )  # fmt: skip
 
 _JUDGE_LABELS: tuple[Column, ...] = (

@@ -192,6 +192,18 @@ CORPUS_METRICS = Table(
     ),
 )  # fmt: skip
 
+ALTERNATIVE_METRICS = Table(
+    "alternative_metrics", "metrics", "Metrics that the study asks for by name (metrics.alternatives), one row per corpus and metric.",
+    (
+        *identity(),
+        text("metric", "name under which the metric is registered", key=True),
+        real("value", "mean over the subsamples that set diversity is computed on", "see the metric's file in asteer_core/metrics"),
+        count("m", "subsample size; compare values of the same m only", "texts"),
+        text("embedding", "encoder or static: whose sentence vectors the metric was given, where it takes any"),
+        text("reason", "why the value is NULL"),
+    ),
+)  # fmt: skip
+
 _DETECTOR = (
     text("arm", "steered, prompted, prompted_best, unsteered, random or real: where the training positives came from", key=True),
     text("detector", "detector kind, such as embedding or tfidf", key=True),
@@ -289,5 +301,5 @@ ABOUT = Table(
 
 LINE = (
     CONTRASTIVE_PAIRS, STEERING_VECTORS, VECTOR_LAYERS, STRENGTH_SEARCH, VECTOR_COSINES, JUDGES, RESPONSES, CORPORA, MEASUREMENTS,
-    RESPONSE_METRICS, CORPUS_METRICS, DETECTOR_METRICS, DETECTOR_DOMAINS, SAVED_DETECTORS, DETECTOR_SCORES, ABOUT,
+    RESPONSE_METRICS, CORPUS_METRICS, ALTERNATIVE_METRICS, DETECTOR_METRICS, DETECTOR_DOMAINS, SAVED_DETECTORS, DETECTOR_SCORES, ABOUT,
 )  # fmt: skip

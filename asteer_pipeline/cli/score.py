@@ -42,6 +42,9 @@ Space = Annotated[
         "--embedding", help="static: token vectors distilled from the encoder, for very large corpora; D and C of the two differ."
     ),
 ]
+Alternatives = Annotated[
+    list[str] | None, typer.Option("--metric", help="A further metric by name, such as mtld or compression_ratio; may be repeated.")
+]
 
 
 def score(
@@ -54,12 +57,14 @@ def score(
     scorer: Scorer = None,
     m: Size = None,
     embedding: Space = "encoder",
+    metric: Alternatives = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Score a corpus: success, coherence, diversity and their harmonic mean, with 95 % intervals over prompts."""
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
+    options["alternatives"] = metric or []
     with _distilling() as options["on_distil"]:
         found = score_configurations(file, **options)
     if as_json:
@@ -81,12 +86,14 @@ def compare(
     scorer: Scorer = None,
     m: Size = None,
     embedding: Space = "encoder",
+    metric: Alternatives = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Compare two corpora: B minus A, with 95 % intervals; coherence is relative to A or to --reference."""
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
+    options["alternatives"] = metric or []
     with _distilling() as options["on_distil"]:
         found = compare_files(a, b, **options)
     if as_json:
@@ -114,27 +121,31 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _labels(corpus: ScoredCorpus) -> dict[str, str]:
+    return LABELS | {name: name for name in corpus.alternatives if name not in LABELS}
+
+
 def _vertical(corpus: ScoredCorpus) -> Table:
     table = _table("metric", "value", "95 % interval")
-    for name, label in LABELS.items():
+    for name, label in _labels(corpus).items():
         low, high = corpus.intervals.get(name, (None, None))
         table.add_row(label, number(corpus.values[name]), Text("" if low is None else f"{number(low)} to {number(high)}"))
     return table
 
 
 def _horizontal(corpora: list[ScoredCorpus]) -> Table:
-    table = _table("configuration", "n", *(f"{name} [95 %]" for name in ("S", "C", "D", "HM", "HM(C,D)")))
+    table = _table("configuration", "n", *(f"{name} [95 %]" for name in ("S", "C", "D", "HM", "HM(C,D)")), *corpora[0].alternatives)
     for corpus in corpora:
         values = corpus.values
         spans = [interval(values[name], *corpus.intervals[name]) for name in ("success", "coherence", "diversity", "hm", "hm_cd")]
         name = printable(corpus.configuration or "(none)")
-        table.add_row(*map(Text, (name, str(values["n"]), *spans)))
+        table.add_row(*map(Text, (name, str(values["n"]), *spans, *(number(values[one]) for one in corpus.alternatives))))
     return table
 
 
 def _differences(found: Comparison) -> Table:
     table = _table("metric", "A", "B", "B - A", "95 % interval")
-    for name, label in LABELS.items():
+    for name, label in _labels(found.a).items():
         low, high = found.intervals.get(name, (None, None))
         span = "" if low is None else f"{number(low, signed=True)} to {number(high, signed=True)}"
         shown = number(found.differences[name], signed=True)
@@ -153,7 +164,7 @@ def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
     cut = sum(int(corpus.values["n_cut"] or 0) for corpus in corpora)
     if cut:
         notes.append(f"{cut} responses end beyond the context of {first.scorer}; fluency covers the part before.")
-    shown = ("success", "coherence", "diversity")
+    shown = ("success", "coherence", "diversity", *first.alternatives)
     # One line per reason: several metrics and corpora often lack a value for the same one.
     reasons = dict.fromkeys((name, corpus.reasons.get(name, "")) for name in shown for corpus in corpora if corpus.values[name] is None)
     notes += [f"{UNDEFINED} {name}: {reason}." for name, reason in reasons]

@@ -68,6 +68,17 @@ def test_static_embeddings_are_named_beside_what_they_made(capsys, folder, with_
     assert main(["score", "corpus.jsonl", "--embedding", "fast"]) == 2
 
 
+def test_further_metrics_are_rows_and_columns_of_the_tables(capsys):
+    arguments = ["--m", "8", "--metric", "mtld", "--metric", "coverage"]
+    assert main(["score", "corpus.jsonl", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "mtld " in shown and "– coverage: metric 'coverage' compares with real texts" in shown
+    assert main(["score", "corpus.jsonl", *arguments, "--configuration-column", "arm", "--reference", "corpus.jsonl"]) == 0
+    assert "mtld" in capsys.readouterr().out
+    assert main(["score", "corpus.jsonl", "--metric", "mtdl"]) == 2
+    assert "Did you mean 'mtld'" in capsys.readouterr().err
+
+
 def test_the_judge_is_measured_against_labels_per_stratum(capsys):
     assert main(["judge", "calibrate", "labels.jsonl", "--concept", "toxicity"]) == 0
     shown = capsys.readouterr().out

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
-from asteer_core.analysis import POOLED, beats_prompting, correlations, regret
+from asteer_core.analysis import METRICS, POOLED, beats_prompting, correlations, regret
 from asteer_core.analysis import leaderboard as ranked
 from asteer_core.errors import StoreError
+from asteer_core.study.alternatives import TABLE
 from asteer_core.study.done import Done
 from asteer_core.study.runs import recorded
 from asteer_core.study.workspace import Workspace
@@ -37,7 +38,7 @@ def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
     tables: dict[str, Callable[[], pl.DataFrame]] = {
         "beats_prompting": lambda: beats_prompting(board, rng),
         "regret": lambda: regret(board),
-        "metric_auroc_correlation": lambda: correlations(board, rng=rng),
+        "metric_auroc_correlation": lambda: correlations(board, rng, metrics=_correlated(ws, board)),
     }
     reused = all(ws.store.content_key(name) == key for name in tables)
     if not reused:
@@ -48,6 +49,10 @@ def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
     pooled = found.filter((pl.col("concept") == POOLED) & (pl.col("detector") == ws.study.detectors.headline))
     metadata = {f"spearman_{row['metric']}": row["spearman"] for row in pooled.rows(named=True)}
     yield Done("", None, found.height, reused, metadata)
+
+
+def _correlated(ws: Workspace, board: pl.DataFrame) -> list[str]:
+    return [name for name in (*METRICS, *ws.study.metrics.alternatives) if name in board.columns]
 
 
 def leaderboard_key(ws: Workspace) -> str:
@@ -72,4 +77,7 @@ def _leaderboard(ws: Workspace) -> pl.DataFrame:
     owner = ["concept", "model", "method", "layer"]
     evidence = vectors.select(*owner, vector_separation="separation", weak_vector="weak")
     joined = metrics.join(made, on="configuration_id", how="left").join(evidence, on=owner, how="left")
+    others = ws.store.read_many(TABLE, partitions) if ws.study.metrics.alternatives else pl.DataFrame()
+    if others.height:
+        joined = joined.join(others.pivot("metric", index="configuration_id", values="value"), on="configuration_id", how="left")
     return ranked(joined, quality)

@@ -1,6 +1,7 @@
 """Metrics: success, coherence, diversity and their means, by arithmetic on what was measured. No model is asked here."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from asteer_core.metrics import (
     score_corpus,
 )  # fmt: skip
 from asteer_core.model.static_embeddings import static_fingerprint
+from asteer_core.study.alternatives import TABLE, alternative_rows, alternatives_key, real_embeddings
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, by_configuration, upstream
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
+from asteer_core.warehouse.files import is_present
 
 WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
 """Scores whose 95 % interval is stored."""
@@ -52,6 +55,7 @@ def settings_of(ws: Workspace) -> MetricSettings:
         subsamples=options.subsamples,
         tau=options.tau,
         replies_per_prompt=ws.study.size.samples,
+        alternatives=options.alternatives,
         embedding=options.embedding,
     )
 
@@ -61,6 +65,7 @@ def _key(ws: Workspace, concept: str, key: str | None) -> str:
     inputs = [upstream(ws, "measurements", concept, key), upstream(ws, "measurements", concept, cell)]
     if ws.study.metrics.embedding == "static":
         inputs.append(static_fingerprint())
+    inputs += alternatives_key(ws, concept)
     return fingerprint(["metrics", VERSION, METRIC_VERSION, str(ws.study.metrics), ws.study.seed, *inputs])
 
 
@@ -74,11 +79,12 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures, sta
         except AsteerError as error:
             failures.add(concept, key, error)
             continue
-        responses, corpora = zip(*scored, strict=True)
-        yield (
-            (concept, key),
-            {"response_metrics": pl.concat(responses), "corpus_metrics": pl.concat(corpora, how="diagonal_relaxed")},
-        )
+        frames = {"response_metrics": pl.concat([one.responses for one in scored])}
+        # Rows of an earlier study file must go; a study that never named any has no such table.
+        if ws.study.metrics.alternatives or is_present(ws.store.path(TABLE, concept, key)):
+            frames[TABLE] = pl.concat([one.alternatives for one in scored])
+        frames["corpus_metrics"] = pl.concat([one.corpus for one in scored], how="diagonal_relaxed")
+        yield (concept, key), frames
     ws.report(stage, len(partitions), len(partitions))
 
 
@@ -99,6 +105,15 @@ def reference_of(ws: Workspace, concept: str, model: str, stage: str) -> Referen
     return ws.remember(("reference", concept, model, upstream(ws, "measurements", concept, model)), read)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """The scores of one corpus as rows of `response_metrics`, `corpus_metrics` and `alternative_metrics`."""
+
+    responses: pl.DataFrame
+    corpus: pl.DataFrame
+    alternatives: pl.DataFrame
+
+
 def score_rows(
     ws: Workspace,
     concept: str,
@@ -107,8 +122,8 @@ def score_rows(
     stage: str,
     settings: MetricSettings | None = None,
     with_intervals: bool = True,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return (`response_metrics`, `corpus_metrics`) of the measured responses of one corpus; settings default to the study's."""
+) -> Scored:
+    """Return the scores of the measured responses of one corpus; settings default to the study's."""
     settings = settings or settings_of(ws)
     texts = rows["text"].to_list()
     measured = Measured(
@@ -118,6 +133,7 @@ def score_rows(
         nll=_floats(rows, "nll"),
         relevance_cosine=_floats(rows, "relevance_cosine"),
         embeddings=ws.embed(texts, stage, settings.embedding),
+        real_embeddings=real_embeddings(ws, concept, settings.alternatives, settings.embedding, stage),
     )
     # Seeded by concept alone: every configuration is subsampled at the same places, which pairs their comparisons.
     scores = score_corpus(measured, reference, settings, ws.rng("subsamples", concept))
@@ -125,11 +141,13 @@ def score_rows(
     version = pl.lit(scores.version).alias("metric_version")
     columns = [pl.Series(name, values).fill_nan(None) for name, values in scores.responses.items()]
     per_response = rows.select(*IDENTITY, "row_id", "prompt_id", "sample").with_columns(*columns, version)
-    reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items()) or None
-    values = [_literal(name, value) for name, value in (scores.corpus | (_ends(intervals) if intervals else {})).items()]
+    reason = "; ".join(f"{name}: {why}" for name, why in scores.reasons.items() if name not in settings.alternatives) or None
+    corpus = {name: value for name, value in scores.corpus.items() if name not in settings.alternatives}
+    values = [_literal(name, value) for name, value in (corpus | (_ends(intervals) if intervals else {})).items()]
     per_corpus = rows.head(1).select(*IDENTITY).with_columns(*values, pl.lit(reason, pl.String).alias("reason"), version)
     per_corpus = per_corpus.with_columns(embedding=pl.lit(scores.embedding))
-    return per_response, per_corpus
+    others = alternative_rows(rows.head(1).select(*IDENTITY), scores, settings.alternatives, settings.subsample_size)
+    return Scored(per_response, per_corpus, others)
 
 
 def _ends(intervals: Mapping[str, Interval]) -> dict[str, float | None]:

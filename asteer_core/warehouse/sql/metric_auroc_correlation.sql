@@ -1,16 +1,22 @@
 -- Every steered configuration and metric in one column.
 CREATE VIEW steered_metrics AS
-WITH unit AS (
-    SELECT d.study, d.concept, d.detector, d.configuration_id, d.auroc, d.strength, c.* EXCLUDE (study, concept, configuration_id, strength)
-    FROM detector_metrics AS d
-    JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.configuration_id
-    WHERE is_steered(d.arm, d.strength) AND d.auroc IS NOT NULL
+WITH trained AS (
+    SELECT study, concept, detector, configuration_id, auroc, strength FROM detector_metrics
+    WHERE is_steered(arm, strength) AND auroc IS NOT NULL
+),
+unit AS (
+    SELECT d.*, c.* EXCLUDE (study, concept, configuration_id, strength)
+    FROM trained AS d JOIN corpus_metrics AS c ON c.study = d.study AND c.configuration_id = d.configuration_id
 )
 SELECT study, concept, detector, configuration_id, auroc, metric, value FROM (
     UNPIVOT unit ON success, success_rate, coherence, diversity, sample_diversity, set_diversity, vendi, self_bleu,
         hm, hm_sc, am, am_sc, gm, gm_sc, "min", min_sc, strength, mean_length
     INTO NAME metric VALUE value
-);
+)
+UNION ALL
+SELECT d.study, d.concept, d.detector, d.configuration_id, d.auroc, a.metric, a.value
+FROM trained AS d JOIN alternative_metrics AS a ON a.study = d.study AND a.configuration_id = d.configuration_id
+WHERE a.value IS NOT NULL;
 
 -- Correlation of every metric with AUROC; the unit is a steered configuration, never a text.
 -- Ties share their mean rank, as in scipy.stats.spearmanr. A constant column has no correlation: NULL with a reason.

@@ -1,12 +1,15 @@
 """A corpus's scores: deterministic, blind to row order, null with a reason where undefined."""
 
 import dataclasses
+import importlib
+import linecache
+import sys
 
 import numpy as np
 import pytest
 
 from asteer_core.errors import ConfigError, DataError
-from asteer_core.metrics import METRIC_VERSION, METRICS, Measured, MetricSettings, Reference, score_corpus
+from asteer_core.metrics import METRIC_VERSION, METRICS, Measured, Metric, MetricSettings, Reference, score_corpus
 
 REFERENCE = Reference(nll_location=2.0, nll_scale=0.5, random_cosine=0.1, matched_cosine=0.6)
 QUICK = MetricSettings(subsample_size=12, subsamples=5)
@@ -146,6 +149,37 @@ def test_every_registered_metric_can_be_added_by_name(name):
     real = np.random.default_rng(9).standard_normal((40, 16))
     settings = dataclasses.replace(QUICK, alternatives=(name,))
     assert np.isfinite(score(corpus(real_embeddings=real), settings).corpus[name])
+
+
+def test_an_alternative_of_a_score_that_is_there_changes_nothing():
+    plain = score(corpus())
+    names = ("mattr", "rep4", "vendi", "self_bleu")
+    assert score(corpus(), dataclasses.replace(QUICK, alternatives=names)).corpus == plain.corpus
+
+
+def test_an_alternative_that_is_not_finite_is_null_with_a_reason(monkeypatch):
+    METRICS.names()
+    monkeypatch.setitem(METRICS._objects, "broken", Metric("broken", lambda corpus: float("nan"), "corpus", True))
+    scores = score(corpus(), dataclasses.replace(QUICK, alternatives=("broken",)))
+    assert scores.corpus["broken"] is None and scores.reasons["broken"] == "the metric's mean over the subsamples is nan"
+
+
+def test_vendis_share_is_of_the_subsample_and_not_of_the_corpus():
+    # 24 texts without likeness: every subsample of 12 is as diverse as 12 texts can be.
+    scores = score(corpus(embeddings=np.eye(24)))
+    assert scores.corpus["vendi"] == pytest.approx(12)
+    assert scores.corpus["set_diversity"] == pytest.approx(np.sqrt(1 - scores.corpus["self_bleu"]))
+
+
+def test_an_edited_metric_has_another_fingerprint(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for text in ("return 1.0", "return 2.0"):
+        (tmp_path / "my_metric.py").write_text(f"def mine(corpus):\n    {text}\n")
+        linecache.clearcache()
+        sys.modules.pop("my_metric", None)
+        found.append(Metric("mine", importlib.import_module("my_metric").mine, "corpus", True).fingerprint)
+    assert found[0] != found[1] and METRICS.get("mtld").fingerprint == METRICS.get("mtld").fingerprint
 
 
 def test_an_alternative_that_lacks_its_input_is_null_and_an_unknown_one_an_error():

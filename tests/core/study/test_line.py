@@ -1,13 +1,16 @@
 """The whole line on a shipped model, without an orchestrator: what is made, adopted, remade, and what a failure costs."""
 
+import shutil
+
 import polars as pl
 import pytest
 
-from asteer_core.errors import AsteerError
+from asteer_core.errors import AsteerError, ConfigError
 from asteer_core.study import Done, PartialFailure, Workspace, run_line, stages, steered_corpora
 from asteer_core.study.stages._checkpoints import Checkpoint
 from asteer_core.study.stages.vectors import vector_path
 from asteer_core.study.state import unfinished
+from asteer_core.warehouse import query
 
 TABLES = ("contrastive_pairs", "steering_vectors", "responses", "measurements", "response_metrics", "corpus_metrics", "detector_metrics")
 
@@ -124,6 +127,43 @@ def test_a_new_version_of_a_formula_makes_its_stage_stale_and_nothing_before_it(
     assert [unfinished(ws, name, ws.plan.pairs) for name in names] == [[], [], [], []]
     monkeypatch.setattr("asteer_core.study.stages.metrics.METRIC_VERSION", "next")
     assert [len(unfinished(ws, name, ws.plan.pairs)) for name in names] == [0, 0, len(ws.plan.pairs), 0]
+
+
+def test_a_metric_named_in_the_study_has_rows_of_its_own_and_is_correlated_with_auroc(finished, tmp_path):
+    ws, _ = finished
+    home = tmp_path / "home"
+    shutil.copytree(ws.home, home)
+    metrics = ws.study.metrics.model_copy(update={"alternatives": ("mtld", "coverage", "chamfer")})
+    other = Workspace(ws.study.model_copy(update={"metrics": metrics}), home=home, data_root=ws.data_root)
+    list(stages.corpus_metrics(other, other.plan.pairs))
+    list(stages.baseline_metrics(other, other.plan.cells))
+    rows = other.store.read_many("alternative_metrics", other.plan.pairs)
+    assert rows.height == 3 * len(other.plan.pairs) and rows["value"].null_count() == 0 and set(rows["embedding"]) == {"encoder"}
+    one = other.store.read("corpus_metrics", *other.plan.pairs[0])
+    assert set(one.columns) == set(ws.store.read("corpus_metrics", *ws.plan.pairs[0]).columns)
+    list(stages.leaderboard(other))
+    list(stages.metric_auroc_correlation(other))
+    list(stages.warehouse(other))
+    path = home / "warehouse.duckdb"
+    stored = other.store.read("metric_auroc_correlation").filter(pl.col("metric") == "mtld", pl.col("detector") == "embedding")
+    sql = query("SELECT concept, spearman, n FROM metric_auroc_correlation WHERE metric = 'mtld' AND detector = 'embedding'", path)
+    assert sql.height == stored.height > 1
+    both = stored.join(sql, on="concept", suffix="_sql")
+    assert (both["spearman"].is_null() == both["spearman_sql"].is_null()).all()
+    assert ((both["spearman"] - both["spearman_sql"]).abs().fill_null(0) < 1e-9).all()
+    assert query("SELECT count(*) FROM alternative_metrics", path).item() == other.store.read_many(
+        "alternative_metrics", [*other.plan.pairs, *other.plan.cells]).height  # fmt: skip
+    # Named no longer: the rows go.
+    back = Workspace(ws.study, home=home, data_root=ws.data_root)
+    list(stages.corpus_metrics(back, back.plan.pairs))
+    assert back.store.read_many("alternative_metrics", back.plan.pairs).is_empty()
+
+
+@pytest.mark.parametrize(("name", "says"), [("mtdl", "Did you mean 'mtld'"), ("mattr", "stands in corpus_metrics of every study already")])
+def test_a_metric_that_cannot_be_named_is_refused_before_anything_runs(small_study, small_data, tmp_path, name, says):
+    metrics = small_study.metrics.model_copy(update={"alternatives": (name,)})
+    with pytest.raises(ConfigError, match=says):
+        Workspace(small_study.model_copy(update={"metrics": metrics}), home=tmp_path, data_root=small_data)
 
 
 def test_diversity_by_static_embeddings_is_remade_alone_and_says_so(finished, with_static_table):

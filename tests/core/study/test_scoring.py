@@ -132,6 +132,17 @@ def test_a_corpus_differs_from_itself_by_nothing_and_pairs_narrow_the_interval(h
     assert low < apart.differences["coherence"] < high
 
 
+def test_further_metrics_are_scored_by_name_and_real_texts_are_the_concepts(home, real):
+    names = ["mtld", "compression_ratio", "coverage"]
+    bare = score_file(real, home=home, m=M, alternatives=names)
+    assert bare.alternatives == tuple(names) and bare.values["mtld"] > 1 < bare.values["compression_ratio"]
+    assert bare.values["coverage"] is None and "real texts" in bare.reasons["coverage"]
+    judged = score_file(real, home=home, m=M, alternatives=names, concept="toxicity")
+    assert 0 < judged.values["coverage"] <= 1 and judged.values["mtld"] == bare.values["mtld"]
+    with pytest.raises(ConfigError, match="Did you mean 'mtld'"):
+        score_file(real, home=home, alternatives=["mtdl"])
+
+
 def test_static_embeddings_score_a_corpus_without_the_encoder_and_say_so(home, real, with_static_table, monkeypatch):
     plain = score_file(real, home=home, m=M)
     with_static_table(home)
