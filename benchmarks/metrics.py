@@ -1,4 +1,5 @@
-"""Metrics: diversity of a paper-sized study, self-BLEU and Vendi against their textbook forms, embeddings against encoder defaults."""
+"""Metrics: diversity of a paper-sized study, self-BLEU and Vendi against their textbook forms, embeddings against encoder
+defaults and against static ones, and the package `diversity`."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from asteer_core.metrics import Measured, MetricSettings, corpus_intervals, scor
 from asteer_core.metrics.self_bleu import self_bleu
 from asteer_core.metrics.vendi import vendi
 from asteer_core.model import EmbeddingCache, load_encoder
+from benchmarks import diversity_package, static_embeddings
 from benchmarks._model import texts
 from benchmarks._table import in_turns, machine, quick, ratio, show, spread
 
@@ -109,6 +111,8 @@ def main(small: bool) -> None:
     ]
     note = f"{machine()}; goals: diversity of the study in 20 s, embedding 1.5 x"
     show("Metrics", ["what", "size", "seconds", "faster than its other form by (range)"], rows, note)
+    static_embeddings.main(small)
+    diversity_package.main(small)
 
 
 def void(_: object) -> None:

@@ -2,7 +2,7 @@
 
 from asteer_core.metrics._registry import METRICS, Metric, metric
 from asteer_core.metrics._tokens import tokenise
-from asteer_core.metrics.intervals import Interval, corpus_intervals, mean_draws
+from asteer_core.metrics.intervals import Interval, corpus_intervals, mean_draws, percentiles
 from asteer_core.metrics.measured import METRIC_VERSION, Embedding, Measured, MetricSettings, Scores
 from asteer_core.metrics.reference import Reference, fit_reference, pair_cosines, random_pair_cosines
 from asteer_core.metrics.scoring import score_corpus
@@ -22,6 +22,7 @@ __all__ = [
     "mean_draws",
     "metric",
     "pair_cosines",
+    "percentiles",
     "random_pair_cosines",
     "score_corpus",
     "tokenise",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from asteer_core.errors import DataError
 from asteer_core.metrics._registry import Tokens, metric
 
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+SMALLEST, LARGEST = 1 << 12, 1 << 26
+"""Bytes that a dictionary may have: the least of the format, and that of preset 9."""
 
 
 @metric("compression_ratio", needs="corpus", rises_with_diversity=False)
@@ -25,4 +26,7 @@ def compression_ratio(corpus: Sequence[Tokens]) -> float:
     joined = "\n".join(" ".join(tokens) for tokens in corpus).encode("utf-8", "surrogatepass")
     if not joined.strip():
         raise DataError(f"compression ratio: {len(corpus)} texts hold no token; there is nothing to compress")
-    return len(joined) / len(lzma.compress(joined, lzma.FORMAT_RAW, filters=_FILTERS))
+    # A dictionary as large as the texts finds what a larger one finds, and 64 MiB need not be cleared for each subsample.
+    size = min(max(len(joined), SMALLEST), LARGEST)
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}]
+    return len(joined) / len(lzma.compress(joined, lzma.FORMAT_RAW, filters=filters))

@@ -13,7 +13,6 @@ from typing import TypedDict, Unpack
 import numpy as np
 import polars as pl
 
-from asteer_core.analysis.resampling import interval
 from asteer_core.errors import DataError
 from asteer_core.metrics import (
     METRICS,
@@ -27,6 +26,7 @@ from asteer_core.metrics import (
     fit_reference,
     mean_draws,
     pair_cosines,
+    percentiles,
     random_pair_cosines,
     score_corpus,
 )  # fmt: skip
@@ -131,7 +131,9 @@ def compare_files(a: Source, b: Source, **options: Unpack[Options]) -> Compariso
     draws = mean_draws(first.responses, first.prompts, rng)
     # A generator in the same state draws the same prompts.
     others = mean_draws(second.responses, second.prompts, np.random.default_rng(SEED) if paired else rng)
-    return Comparison(first, second, differences, {name: interval(others[name] - draws[name]) for name in draws}, paired)
+    fewer = min(len(set(first.prompts)), len(set(second.prompts)))
+    intervals = {name: percentiles(others[name] - draws[name], fewer) for name in draws}
+    return Comparison(first, second, differences, intervals, paired)
 
 
 COUNTS = ("n", "m", "n_empty", "n_null", "n_null_coherence", "n_cut")

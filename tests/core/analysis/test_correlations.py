@@ -53,6 +53,31 @@ def test_planted_effects_are_found(study):
     assert difference["spearman_lo"] > 0
 
 
+def unequal(study, rng, small=8):
+    """Return a study of one large concept and one of a few configurations, without NULLs."""
+    few = study.filter(pl.col("concept") == "c1").sample(small, seed=1)
+    return pl.concat([study.filter(pl.col("concept") == "c0"), few])
+
+
+def test_a_pooled_partial_correlation_loses_a_degree_of_freedom_per_control(study, rng):
+    table = correlations(unequal(study, rng), n_boot=20, metrics=["success", "coherence", "diversity"])
+    parts = [row(table, "diversity", concept)["partial"] for concept in ("c0", "c1")]
+    weights = np.array([32, 8]) - 3 - 2
+    expected = np.tanh((weights * np.arctanh(parts)).sum() / weights.sum())
+    assert row(table, "diversity")["partial"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_pooled_p_value_weighs_concepts_as_the_pooled_correlation_does(study, rng):
+    frame = unequal(study, rng, small=5).with_columns(model=pl.lit("m0"))
+    auroc = np.concatenate([np.linspace(0, 1, 32), np.linspace(0, 1, 5)])
+    metric = np.concatenate([auroc[:32] + 0.35 * rng.normal(size=32), [5, 4, 3, 1, 2]])
+    table = correlations(frame.with_columns(mean_length=pl.Series(metric), auroc=pl.Series(auroc)), n_boot=20, metrics=["mean_length"])
+    assert row(table, "mean_length", "c0")["p_permutation"] < 0.02 and row(table, "mean_length", "c1")["spearman"] == pytest.approx(-0.9)
+    # The five weigh 2 beside 29; as equals they would drown what the 32 show.
+    found = row(table, "mean_length")
+    assert found["spearman"] > 0.3 and found["p_permutation"] < 0.05
+
+
 def test_what_has_no_effect_is_hardly_ever_found(make_study, rng):
     covered, small = 0, 0
     for _ in range(80):

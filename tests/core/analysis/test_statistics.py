@@ -195,6 +195,15 @@ def test_permutation_within_cells_keeps_its_rate_where_cells_differ(rng):
     assert naive / 400 > 0.3
 
 
+def test_permutation_finds_a_falling_relation_inside_cells_that_rise_together(rng):
+    cells = np.repeat(np.arange(4), 10)
+    within = rng.normal(size=40)
+    x, y = 2 * cells + within, 2 * cells - within + 0.3 * rng.normal(size=40)
+    assert spearman(x, y, np.ones((40, 1)))[0] > 0.5
+    # Far from 0 in the other direction, and yet far below what shuffling gives.
+    assert permutation_p(x, y, cells, rng, 500) == pytest.approx(1 / 501)
+
+
 def test_permutation_finds_a_relation_and_skips_constants(rng):
     x, y = related(rng, 40, 0.95)
     assert permutation_p(x, y, np.repeat([0, 1], 20), rng, 500) == pytest.approx(1 / 501)

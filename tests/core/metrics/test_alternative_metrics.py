@@ -1,5 +1,6 @@
 """Alternatives for sensitivity analysis, each against its definition by brute force, and on the sets it is known to see or miss."""
 
+import lzma
 import math
 from itertools import pairwise
 
@@ -62,11 +63,27 @@ def test_vendi_of_order_two_is_one_over_the_mean_squared_cosine():
         vendi_of_order(x, -1)
 
 
+def mtld_by_hand(tokens):
+    factors, start = 0.0, 0
+    for end in range(1, len(tokens) + 1):
+        ratio = len(set(tokens[start:end])) / (end - start)
+        if ratio < 0.72:
+            factors, start = factors + 1, end
+    if start < len(tokens):
+        factors += (1 - len(set(tokens[start:])) / (len(tokens) - start)) / 0.28
+    return len(tokens) / factors if factors else len(tokens)
+
+
 def test_mtld_counts_the_stretches_of_a_worked_example():
     # a b a | ratio 2/3 < .72 ends a stretch after every third token, from both ends.
     assert mtld(["a", "b", "a"] * 4) == pytest.approx(3)
     assert mtld(["a", "b", "c"]) == 3
     assert mtld([]) == 0
+    # Read forwards, the first stretch ends after two tokens; read backwards, after five.
+    back = ["a", "a", "b", "c", "d"]
+    one_way = {tuple(text): mtld_by_hand(text) for text in (back, back[::-1])}
+    assert one_way[tuple(back)] != one_way[tuple(back[::-1])]
+    assert mtld(back) == pytest.approx(np.mean(list(one_way.values())))
     assert mtld(["a"] * 40) < mtld([f"w{i % 7}" for i in range(40)]) < mtld([f"w{i % 30}" for i in range(40)])
 
 
@@ -76,6 +93,14 @@ def test_compression_sees_copies_beyond_the_window_of_gzip():
     assert compression_ratio([long[0], long[0]]) > 1.8 * compression_ratio(long)
     with pytest.raises(DataError, match="no token"):
         compression_ratio([[], []])
+
+
+@pytest.mark.parametrize(("kinds", "length"), [(3, 1), (3, 400), (50, 3000), (5000, 9000)])
+def test_compression_is_that_of_preset_nine(rng, kinds, length):
+    corpus = [[str(word) for word in rng.integers(kinds, size=length)] for _ in range(3)]
+    joined = "\n".join(" ".join(tokens) for tokens in corpus).encode()
+    whole = lzma.compress(joined, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9}])
+    assert compression_ratio(corpus) == pytest.approx(len(joined) / len(whole), rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))

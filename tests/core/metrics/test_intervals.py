@@ -1,11 +1,13 @@
 """Intervals of a corpus's scores: they cover planted truth as often as they say, which a plain bootstrap of diversity does not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from asteer_core.metrics import Measured, MetricSettings, Reference, corpus_intervals, score_corpus
 from asteer_core.metrics.combination import harmonic
-from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife, within_axes
+from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife, mean_draws, percentiles, within_axes
 
 REFERENCE = Reference(nll_location=2.0, nll_scale=0.4, random_cosine=0.1, matched_cosine=0.5)
 N, M = 48, 32
@@ -105,6 +107,25 @@ def test_what_has_no_value_or_no_spread_has_no_interval():
     unjudged = Measured(small.texts, small.prompt_ids, None, small.nll, small.relevance_cosine, small.embeddings)
     found = corpus_intervals(unjudged, scored(unjudged), SETTINGS, np.random.default_rng(0))
     assert found["success"] == found["hm_sc"] == (None, None) and found["hm_cd"] == (None, None) and found["coherence"][0] is not None
+
+
+def test_resampled_means_of_few_prompts_vary_as_a_mean_does_and_reach_as_far_as_student(rng):
+    values = rng.normal(size=6)
+    draws = mean_draws(dict.fromkeys(RESPONSE_MEANS, values), [f"p{i}" for i in range(6)], rng)["success"]
+    assert draws.var() == pytest.approx(values.var(ddof=1) / 6, rel=0.1)  # drawing all six would give 5/6 of it
+    low, high = percentiles(rng.normal(size=400_000), n_prompts=6)
+    assert (low, high) == pytest.approx((-2.571, 2.571), abs=0.03)  # Student's t of 5 degrees of freedom
+
+
+def test_what_is_beyond_the_token_limit_moves_no_interval():
+    plain = corpus(np.random.default_rng(0))
+    cut = dataclasses.replace(plain, texts=[" ".join(text.split()[:6]) for text in plain.texts])
+    settings = dataclasses.replace(SETTINGS, max_tokens=6)
+    found = [
+        corpus_intervals(one, score_corpus(one, REFERENCE, settings, np.random.default_rng(0)), settings, np.random.default_rng(0))
+        for one in (plain, cut)
+    ]
+    assert found[0] == found[1]
 
 
 def test_the_jackknife_of_a_mean_is_its_textbook_interval():

@@ -164,6 +164,28 @@ def test_an_alternative_that_is_not_finite_is_null_with_a_reason(monkeypatch):
     assert scores.corpus["broken"] is None and scores.reasons["broken"] == "the metric's mean over the subsamples is nan"
 
 
+def test_nothing_beyond_the_token_limit_counts():
+    plain = corpus(texts=[f"{text[:-1]} tail {i} again again again again again" for i, text in enumerate(corpus().texts)])
+    cut = dataclasses.replace(plain, texts=[text.rsplit(" tail", 1)[0] for text in plain.texts])
+    found, expected = (score(one, dataclasses.replace(QUICK, max_tokens=14)) for one in (plain, cut))
+    assert found.corpus == expected.corpus and score(plain).corpus != score(cut).corpus
+    np.testing.assert_array_equal(found.responses["rep4"], expected.responses["rep4"])
+
+
+def test_marks_count_as_repetition_and_not_as_words():
+    dotted = score(corpus(texts=["yes ! ! ! ! ! ! !"] * 24)).responses
+    assert dotted["rep4"][0] == pytest.approx(1 - 2 / 5) and dotted["n_words"][0] == 1
+    assert dotted["mattr"][0] == pytest.approx(1 / 50)
+
+
+def test_tau_and_the_threshold_of_the_settings_are_those_of_the_scores():
+    plain = corpus(nll=np.full(24, 4.0), judge_probability=np.linspace(0.3, 0.7, 24))
+    assert score(plain).corpus["fluency"] == pytest.approx(np.exp(-4.5))  # z = 4
+    assert score(plain, dataclasses.replace(QUICK, tau=2.0)).corpus["fluency"] == pytest.approx(np.exp(-0.5))
+    assert score(plain).corpus["success_rate"] == 0.5
+    assert score(plain, dataclasses.replace(QUICK, success_threshold=0.69)).corpus["success_rate"] == pytest.approx(1 / 24)
+
+
 def test_vendis_share_is_of_the_subsample_and_not_of_the_corpus():
     # 24 texts without likeness: every subsample of 12 is as diverse as 12 texts can be.
     scores = score(corpus(embeddings=np.eye(24)))
