@@ -55,14 +55,22 @@ class Course:
         for number, (key, rows) in enumerate(self.trials.rows(unknown, rung.prompts).items()):
             self.ws.report(STAGE, number, len(unknown), f"{self.trials.concept}, {key}: {rung.prompts} prompts")
             self._facts[key, rung.prompts] = self._fact(key, rows)
-        self.ws.report(STAGE, len(unknown), len(unknown), f"{self.trials.concept}: {rung.prompts} prompts")
+        if unknown:
+            self.ws.report(STAGE, len(unknown), len(unknown), f"{self.trials.concept}: {rung.prompts} prompts")
         return {key: self._facts[key, rung.prompts]["score"] for key in alive}
 
     def proposed(self, keys: list[str], rung: Rung) -> list[str]:
         """Return as many configurations as the first rung holds, proposed one after the other from the scores of those before."""
         from asteer_core.search.continuous import propose
 
-        return propose(keys, rung.configurations, lambda key: self.evaluate([key], rung).get(key), self.settings.seed, self.settings.spans)
+        tried: dict[str, None] = {}
+
+        def score(key: str) -> float | None:
+            tried[key] = None
+            self.ws.report(STAGE, len(tried) - 1, rung.configurations, f"{self.trials.concept}: trial {len(tried)}, {key}")
+            return self.evaluate([key], rung).get(key)
+
+        return propose(keys, rung.configurations, score, self.settings.seed, self.settings.spans)
 
     def inputs(self) -> list[str]:
         """Return what the search was computed from, for its content key."""

@@ -17,6 +17,8 @@ from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
 SAMPLERS = ("grid", "tpe")
+SUFFIX = ".search"
+"""What is added to the name of a study for the store of its trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,4 @@ def winner(trials: pl.DataFrame) -> dict[str, Any]:
 
 def trial_store(ws: Workspace) -> Store:
     """Return where the trials over a study live: a study of its own beside it, so that its partial corpora never pass for full ones."""
-    return Store(studies(ws.home) / f"{ws.study.name}.search")
+    return Store(studies(ws.home) / f"{ws.study.name}{SUFFIX}")

@@ -142,7 +142,8 @@ class Trials:
         requests = [r for configuration in configurations.values() for r in requests_of(ws, configuration) if r.row_id in wanted]
         if requests:
             sampling = next(iter(configurations.values())).sampled(ws.study.sampling)
-            report = paced(ws, STAGE, done + len(made), total, f"{self.concept}, {self.model}: {len(lot)} configurations in one batch")
+            note = f"{len(lot)} configurations of {self.model} in one batch" if len(lot) > 1 else next(iter(lot))
+            report = paced(ws, STAGE, done + len(made), total, f"{self.concept}: {note}")
             keep = kept.add if kept is not None else None
             fresh = generate(ws.model(self.model), requests, interventions, sampling, on_progress=report, on_row=keep)
             made |= {row.row_id: row for row in fresh}

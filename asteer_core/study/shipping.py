@@ -62,16 +62,39 @@ def ship(ws: Workspace, concept: str, configuration: str, detector: str, out: Pa
         ConfigError: no such configuration or detector in the study; the nearest is suggested.
         StoreError: the study has not come that far, or `out` cannot be written.
     """
+    choice = _choice(ws, detector)
+    chosen = _configuration(ws, concept, best_configuration(ws, concept, detector) if configuration == "best" else configuration)
+    return _ship(ws, chosen, arm_texts(ws, chosen), choice, out, overwrite)
+
+
+def ship_texts(
+    ws: Workspace, configuration: Configuration, texts: pl.DataFrame, detector: str, out: Path, *, overwrite: bool = False
+) -> Path:
+    """Train the study's detector on violating texts (`prompt`, `text`) as on the corpus of a configuration, save it, and return `out`.
+
+    Args:
+        configuration: what the card calls the texts.
+
+    Raises:
+        ConfigError: no such detector in the study; the nearest is suggested.
+        StoreError: `out` cannot be written.
+    """
+    return _ship(ws, configuration, texts, _choice(ws, detector), out, overwrite)
+
+
+def _choice(ws: Workspace, detector: str) -> KindChoice:
     choices = {choice.name: choice for choice in ws.study.detectors.kinds}
     if detector not in choices:
         raise unknown_name("detector of the study", detector, choices)
-    chosen = _configuration(ws, concept, best_configuration(ws, concept, detector) if configuration == "best" else configuration)
-    positives, duplicates = positives_of(ws, chosen, arm_texts(ws, chosen), STAGE)
-    choice = choices[detector]
-    found = next(iter(fitted(ws, chosen, positives, choice, STAGE, seeds=[SEED])))
-    trial = trial_of(ws, concept, STAGE)
+    return choices[detector]
+
+
+def _ship(ws: Workspace, configuration: Configuration, texts: pl.DataFrame, choice: KindChoice, out: Path, overwrite: bool) -> Path:
+    positives, duplicates = positives_of(ws, configuration, texts, STAGE)
+    found = next(iter(fitted(ws, configuration, positives, choice, STAGE, seeds=[SEED])))
+    trial = trial_of(ws, configuration.concept, STAGE)
     scores, mask = found.score(trial.tested), trial.mask(VALIDATION)
-    card = _card(ws, chosen, choice, scores, positives, duplicates)
+    card = _card(ws, configuration, choice, scores, positives, duplicates)
     return save_detector(out, found, card, (scores[mask], trial.rows["label"].to_numpy()[mask]), overwrite=overwrite)
 
 

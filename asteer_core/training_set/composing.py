@@ -114,15 +114,18 @@ def _measured(ws: Workspace, pool: Pool, recipe: Recipe, name: str, size: int) -
         metrics = {what: found.get(what) for what in WITH_ENDS}
         base |= {"n": len(rows), "configurations": int(pool.rows["key"][rows].n_unique()), **metrics}
         texts = pool.rows[rows].select("prompt", "text")
-        # Detectors keep checkpoints by configuration, so each set needs a name of its own.
-        named = Configuration(concept, model, f"set-{fingerprint(pool.rows['row_id'][rows].to_list())}", seed=ws.study.seed)
-        quality = quality_of_texts(ws, named, texts, STAGE)
+        quality = quality_of_texts(ws, named(ws, concept, model, pool.rows["row_id"][rows]), texts, STAGE)
     except AsteerError as error:
         for kind in ws.study.detectors.names:
             yield pl.DataFrame([base | {"detector": kind, "reason": str(error)}], schema=_STEPS)
         return
     for kind, found in quality.items():
         yield pl.DataFrame([base | {"detector": kind, **{what: found[what] for what in QUALITY}}], schema=_STEPS)
+
+
+def named(ws: Workspace, concept: str, model: str, row_ids: pl.Series) -> Configuration:
+    """Return what a set of rows is called where detectors ask for a configuration: they keep checkpoints by it, so each set has its own."""
+    return Configuration(concept, model, f"set-{fingerprint(row_ids.to_list())}", seed=ws.study.seed)
 
 
 _STEPS: dict[str, Any] = {

@@ -107,6 +107,8 @@ def _recipe(made: TrainingSet) -> str:
 def _check_free(out: Path, overwrite: bool) -> None:
     if not out.exists():
         return
+    if not out.is_dir():
+        raise ConfigError(f"{out}: is a file; name a folder that does not exist yet")
     if not overwrite:
         raise ConfigError(f"{out}: exists already; name another folder, or pass --overwrite to replace an earlier export")
     if not (out / "provenance.json").is_file():

@@ -2,7 +2,7 @@
 
 import typer
 
-from asteer_pipeline.cli import export_training_set
+from asteer_pipeline.cli import export_detector, export_training_set
 
 app = typer.Typer(name="export", help="Write results as files for other tools.", no_args_is_help=True)
 
@@ -13,3 +13,4 @@ def export() -> None:
 
 
 app.command("training-set")(export_training_set.training_set)
+app.command("detector")(export_detector.detector)

@@ -157,8 +157,10 @@ def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, ws: Workspa
     console.print(_recipes(made))
     place = f" --home {home}" if home else ""
     named = "" if ws.study.name == NAME else f" --study {ws.study.name}"
-    following = f"asteer export training-set {made.concept} --model {made.model}{named}{place} --out {made.concept}-set"
-    console.print(f"{made.rows.height} rows. Next: {following}", markup=False, highlight=False, soft_wrap=True)
+    cell = f"{made.concept} --model {made.model}{named}{place}"
+    console.print(f"{made.rows.height} rows. Next:", markup=False, highlight=False)
+    for what, folder in (("training-set", "set"), ("detector", "detector")):
+        console.print(f"  asteer export {what} {cell} --out {made.concept}-{folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _winner(trials: pl.DataFrame) -> str:

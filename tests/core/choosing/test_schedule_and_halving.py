@@ -50,7 +50,8 @@ def test_no_schedule_costs_more_than_its_budget_and_each_ends_with_one_configura
 
 
 def test_nested_prompts_are_paid_once():
-    assert cost([Rung(16, 10), Rung(64, 4), Rung(256, 1)]) == 10 * 16 + 4 * 48 + 192
+    rungs = [Rung(16, 10), Rung(64, 4), Rung(256, 1)]
+    assert cost(rungs) == 10 * 16 + 4 * 48 + 192 and cost(rungs, samples=3) == 3 * cost(rungs)
 
 
 def test_a_large_budget_keeps_the_classic_rungs_and_named_rungs_are_kept():

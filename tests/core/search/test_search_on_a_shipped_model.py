@@ -10,7 +10,10 @@ from asteer_core.errors import ConfigError, StoreError
 from asteer_core.search import SearchSettings, check, preview, search, trial_store, winner
 from asteer_core.search.space import space
 from asteer_core.study import Workspace, steered_corpora
-from asteer_core.training_set import Recipe, export, read_training_set, training_set
+from asteer_core.study.detecting import load_detector
+from asteer_core.study.trial import trial_of
+from asteer_core.training_set import Recipe, export, read_training_set, train_detector, training_set
+from asteer_core.training_set.remembered import remembered_study
 
 CELL = ("toxicity", "neox-2m")
 SETTINGS = SearchSettings(parse_budget("40"), "success", prompts=(4, 16))
@@ -119,6 +122,8 @@ def test_a_training_set_is_exported_whole_with_card_configuration_and_lock(searc
     facts = json.loads((out / "provenance.json").read_text())
     assert {one["configuration_id"] for one in facts["configurations"]} == set(positives["configuration_id"])
     assert "polars==" in (out / "lock.txt").read_text()
+    with pytest.raises(ConfigError, match="is a file"):
+        export(ws, made, out / "lock.txt", ["parquet"], overwrite=True)
     with pytest.raises(ConfigError, match="exists already"):
         export(ws, made, out, ["parquet"])
     (out / "provenance.json").unlink()
@@ -130,6 +135,8 @@ def test_what_is_not_there_is_named_with_the_command_that_makes_it(searched):
     ws, _ = searched
     with pytest.raises(StoreError, match="asteer optimise evasion --model neox-2m"):
         read_training_set(ws, "evasion", "neox-2m")
+    with pytest.raises(StoreError, match=r"toxicity on neox-2m \(--study small\); make one with: asteer optimise toxicty"):
+        remembered_study(ws.home, "optimise", "toxicty", "neox-2m")
 
 
 def test_a_preview_shows_three_different_answers_to_the_same_prompts(searched):
@@ -137,3 +144,30 @@ def test_a_preview_shows_three_different_answers_to_the_same_prompts(searched):
     found = preview(ws, *CELL, 2)
     assert found.rows.columns == ["prompt", "unsteered", "prompted", "steered"] and found.rows.height == 2
     assert found.rows["unsteered"].to_list() != found.rows["steered"].to_list()
+
+
+def test_the_detector_of_a_training_set_is_the_one_whose_quality_stands_beside_its_recipe(searched, tmp_path):
+    ws, _ = searched
+    list(training_set(ws, [CELL], SETTINGS, RECIPE))
+    made = read_training_set(ws, *CELL)
+    folder = train_detector(ws, made, "tfidf", tmp_path / "detector")
+    detector = load_detector(folder)
+    trial = trial_of(ws, CELL[0], "test")
+    test = trial.rows.filter(trial.mask("test"))
+    scores = detector.score(test["response"].to_list(), test["prompt"].to_list())
+    expected = next(found.score(trial.tested)[trial.mask("test")] for found in fitted_on(ws, made))
+    assert scores == pytest.approx(expected, abs=1e-6) and len(set(scores)) > 2
+    assert detector.saved.card.training.n_positives <= made.rows.filter(pl.col("label") == 1).height
+    with pytest.raises(ConfigError, match="Did you mean 'tfidf'"):
+        train_detector(ws, made, "tfdif", tmp_path / "other")
+
+
+def fitted_on(ws, made):
+    from asteer_core.study.stages.detectors import fitted
+    from asteer_core.study.trial import positives_of
+    from asteer_core.types import Configuration
+
+    name = Configuration(*CELL, "any", seed=ws.study.seed)
+    texts = made.rows.filter(pl.col("label") == 1).select("prompt", text="response")
+    kind = next(choice for choice in ws.study.detectors.kinds if choice.name == "tfidf")
+    return fitted(ws, name, positives_of(ws, name, texts, "test")[0], kind, "test", seeds=[0])
