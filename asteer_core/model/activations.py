@@ -16,12 +16,12 @@ import torch
 from asteer_core.errors import ModelError
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.prompts import TokenPair
-from asteer_core.model.sequences import Batch, Progress, batches, check_lengths, whole
+from asteer_core.model.sequences import Batch, Progress, check_lengths, each_batch, whole
 from asteer_core.model.sites import attach, width_at
 from asteer_core.types import GenerationRequest, Positions, Sampling, Site, row_stream
 
 Reader = Callable[[int, torch.Tensor, Batch], None]
-"""Called with a block, its activations [row, token, width], and the batch."""
+"""Called with a block, its activations [row, token, width], and the batch; again for a row whose first batch did not fit into memory."""
 
 
 class _LastBlockRead(Exception):
@@ -123,7 +123,7 @@ def read_blocks(
     """Run every sequence once and hand the activations of `blocks` to `reader`.
 
     Raises:
-        ModelError: unknown block, a block without that site, or a sequence longer than the context.
+        ModelError: unknown block, a block without that site, a sequence longer than the context, or memory does not suffice for one.
     """
     if not len(blocks):
         return
@@ -139,18 +139,16 @@ def read_blocks(
 
         return read
 
+    def run(batch: Batch) -> None:
+        current[:] = [batch]
+        with contextlib.suppress(_LastBlockRead):
+            whole(model, batch)
+
     handles: list[Any] = []
-    done = 0
     try:
         handles += [attach(model, block, site, visit(block)) for block in blocks]
         with torch.inference_mode():
-            for batch in batches(sequences, model.device):
-                current[:] = [batch]
-                with contextlib.suppress(_LastBlockRead):
-                    whole(model, batch)
-                done += len(batch.rows)
-                if on_progress:
-                    on_progress(done, len(sequences))
+            each_batch(model, sequences, run, on_progress)
     finally:
         for handle in handles:
             handle.remove()
@@ -187,14 +185,14 @@ def residual_scale(
     pairs = [pair for pair in pairs if len(pair.ids) > pair.start]
     if not pairs:
         raise ModelError(f"{model.name}: no generated token to measure the residual scale on; give more prompts or a larger max_new_tokens")
-    norms: dict[int, list[np.ndarray]] = {block: [] for block in blocks}
+    norms: dict[int, dict[int, np.ndarray]] = {block: {} for block in blocks}
 
     def read(block: int, hidden: torch.Tensor, batch: Batch) -> None:
         size = torch.linalg.vector_norm(_wide(hidden), dim=-1).cpu().double().numpy()
-        norms[block].extend(size[place, pairs[row].start : len(pairs[row].ids)] for place, row in enumerate(batch.rows))
+        norms[block] |= {row: size[place, pairs[row].start : len(pairs[row].ids)] for place, row in enumerate(batch.rows)}
 
     read_blocks(model, [pair.ids for pair in pairs], blocks, read)
-    return {block: float(np.median(np.concatenate(sizes))) for block, sizes in norms.items()}
+    return {block: float(np.median(np.concatenate(list(sizes.values())))) for block, sizes in norms.items()}
 
 
 def _weights(pair: TokenPair, positions: Positions) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 
 from asteer_core.errors import ModelError
 from asteer_core.model.loading import LanguageModel
-from asteer_core.model.sequences import batches, whole
+from asteer_core.model.sequences import Batch, each_batch, whole
 
 
 def answer_logodds(model: LanguageModel, prompts: Sequence[str], yes: Sequence[str], no: Sequence[str]) -> np.ndarray:
@@ -22,7 +22,7 @@ def answer_logodds(model: LanguageModel, prompts: Sequence[str], yes: Sequence[s
     answer that begins with another of the same side is not counted beside it.
 
     Raises:
-        ModelError: a side has no answer, an answer has no tokens, or both sides tokenise alike.
+        ModelError: a side has no answer, an answer has no tokens, both sides tokenise alike, or memory does not suffice for a single row.
     """
     if not yes or not no:
         raise ModelError(f"{model.name}: {len(yes)} yes and {len(no)} no answers; each side needs at least one")
@@ -61,13 +61,16 @@ def _log_probabilities(
 ) -> dict[tuple[int, ...], np.ndarray]:
     """Return for each sequence the log-probabilities of `tokens` after each of its last `keep` tokens, float64 [<= keep, token]."""
     found: dict[tuple[int, ...], np.ndarray] = {}
-    # Few rows: the logits of a batch are [row, token, vocabulary], and a large vocabulary fills the memory.
-    for batch in batches(sequences, model.device, max_tokens=4096, max_rows=16):
+
+    def read(batch: Batch) -> None:
         logits = whole(model, batch)
         for place, row in enumerate(batch.rows):
             end = len(sequences[row])
             tail = logits[place, max(0, end - keep) : end].double()
             found[sequences[row]] = torch.log_softmax(tail, dim=-1)[:, tokens].cpu().numpy()
+
+    # Few rows: the logits of a batch are [row, token, vocabulary], and a large vocabulary fills the memory.
+    each_batch(model, sequences, read, max_tokens=4096, max_rows=16)
     return found
 
 

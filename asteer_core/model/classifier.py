@@ -6,6 +6,7 @@ What does not belong here: which labels mean violation (`asteer_core.judges.guar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from asteer_core.errors import ModelError
 from asteer_core.model.loading import device_of, hash_files, hash_weights, model_folder
+from asteer_core.model.memory import fits
 from asteer_core.model.quiet import no_progress_bars
 from asteer_core.model.specs import ModelSpec
 
@@ -53,7 +55,7 @@ class SequenceClassifier:
             texts: first (or only) text of each row. pairs: second text of each row.
 
         Raises:
-            ModelError: texts and pairs differ in number, or rows longer than one cannot be padded.
+            ModelError: texts and pairs differ in number, rows longer than one cannot be padded, or memory does not suffice for one row.
         """
         if pairs is not None and len(pairs) != len(texts):
             raise ModelError(f"classifier {self.name!r}: {len(texts)} texts and {len(pairs)} second texts; expected as many of both")
@@ -62,12 +64,19 @@ class SequenceClassifier:
         order = np.argsort(lengths, kind="stable")
         # Decoder classifiers read the last token before the padding, and without a padding token they take one row at a time.
         step = _ROWS if self.tokenizer.pad_token_id is not None and self._can_pad() else 1
-        for start in range(0, len(order), step):
+
+        def judge(rows: np.ndarray) -> None:
+            inputs, cut = self._encode([texts[row] for row in rows], None if pairs is None else [pairs[row] for row in rows])
+            found[rows] = self._squash(self.module(**inputs).logits.double()).cpu().numpy()
+            self.n_truncated += cut
+
+        start = 0
+        while start < len(order):
             rows = order[start : start + step]
-            logits = self.module(
-                **self._encode([texts[row] for row in rows], None if pairs is None else [pairs[row] for row in rows])
-            ).logits
-            found[rows] = self._squash(logits.double()).cpu().numpy()
+            if fits(partial(judge, rows), len(rows), f"classifier {self.name!r}", self.module.device):
+                start += len(rows)
+            else:
+                step = len(rows) // 2
         return found
 
     def save(self, folder: Path) -> None:
@@ -78,15 +87,17 @@ class SequenceClassifier:
     def _can_pad(self) -> bool:
         return self.module.config.is_encoder_decoder or self.module.config.pad_token_id is not None
 
-    def _encode(self, texts: list[Any], pairs: list[Any] | None) -> dict[str, torch.Tensor]:
+    def _encode(self, texts: list[Any], pairs: list[Any] | None) -> tuple[dict[str, torch.Tensor], int]:
+        """Return what the module reads, and how many of the texts were cut."""
         alone = len(texts) == 1
         encoded = self.tokenizer(
             texts, pairs, truncation=True, max_length=self._longest, padding=not alone, return_overflowing_tokens=False, return_tensors="pt"
         )
+        cut = 0
         if self._longest is not None and encoded["input_ids"].shape[1] >= self._longest:
             whole = self.tokenizer(texts, pairs, truncation=False, return_length=True, verbose=False)["length"]
-            self.n_truncated += sum(length > self._longest for length in whole)
-        return {name: value.to(self.module.device) for name, value in encoded.items()}
+            cut = sum(length > self._longest for length in whole)
+        return {name: value.to(self.module.device) for name, value in encoded.items()}, cut
 
     def _squash(self, logits: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(logits) if self.multi_label else torch.softmax(logits, dim=-1)

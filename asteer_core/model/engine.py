@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.engines import EngineName, running
+from asteer_core.model.engines import EngineName, Run, running
 from asteer_core.model.loading import LanguageModel
-from asteer_core.model.memory import fitting_rows, is_out_of_memory, release_memory
+from asteer_core.model.memory import fits, fitting_rows
 from asteer_core.model.preparation import Prepared, prepare
 from asteer_core.model.rows import GeneratedRow
 from asteer_core.types import GenerationRequest, Intervention, Sampling
@@ -62,36 +63,26 @@ def generate(
     capacity = batch_size or fitting_rows(model, longest)
     finished: dict[int, GeneratedRow] = {}
     tokens = 0
+
+    def finish(run: Run, capacity: int, waiting: list[int]) -> None:
+        nonlocal tokens
+        with closing(run(capacity, waiting)) as records:
+            for row, record in records:
+                finished[row] = record
+                tokens += record.n_tokens
+                if on_row:
+                    on_row(record)
+                if on_progress:
+                    on_progress(len(finished), len(requests), tokens)
+
     with torch.inference_mode(), running(engine or model.engine, model, rows, sampling) as run:
         while len(finished) < len(requests):
             waiting = [row for row in rows.order if row not in finished]
-            try:
-                with closing(run(capacity, waiting)) as records:
-                    for row, record in records:
-                        finished[row] = record
-                        tokens += record.n_tokens
-                        if on_row:
-                            on_row(record)
-                        if on_progress:
-                            on_progress(len(finished), len(requests), tokens)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                capacity = _halved(min(capacity, len(waiting)), model, error)
-            # Not inside the handler: there the error still holds the frames, and with them the cache.
-            if len(finished) < len(requests):
-                release_memory()
+            at_once = min(capacity, len(waiting))
+            if not fits(partial(finish, run, capacity, waiting), at_once, f"model {model.name!r}", model.device):
+                capacity = at_once // 2
     _check_steered(rows, finished)
     return [finished[row] for row in range(len(requests))]
-
-
-def _halved(capacity: int, model: LanguageModel, error: BaseException) -> int:
-    if capacity == 1:
-        raise ModelError(
-            f"model {model.name!r}: memory does not suffice for a single row on {model.device} ({error}); use shorter prompts, a smaller "
-            "dtype, quantisation, or another device"
-        ) from error
-    return capacity // 2
 
 
 def _check_steered(rows: Prepared, finished: Mapping[int, GeneratedRow]) -> None:

@@ -1,11 +1,13 @@
-"""How many rows fit: a batch size from free memory, and recognising that memory ran out."""
+"""How many rows fit: a batch size from free memory, and what to do where memory ran out all the same."""
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import torch
 
+from asteer_core.errors import ModelError
 from asteer_core.model.loading import LanguageModel
 
 CPU_ROWS = 512
@@ -37,6 +39,34 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         sign in text for sign in ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
     )
+
+
+def fits(work: Callable[[], None], rows: int, who: str, device: torch.device) -> bool:
+    """Return whether memory sufficed for `work` over so many rows. Where it did not, it is free again for an attempt with fewer.
+
+    Args:
+        work: what is attempted.
+        rows: how many rows it takes at a time.
+        who: whose rows they are, such as `model 'llama-3m'`.
+        device: where they are.
+
+    Raises:
+        ModelError: memory did not suffice for a single row.
+    """
+    try:
+        work()
+        return True
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if rows == 1:
+            raise ModelError(
+                f"{who}: memory does not suffice for a single row on {device} ({error}); use shorter texts, a smaller dtype, "
+                "quantisation, or another device"
+            ) from error
+    # Not inside the handler: there the error still holds the frames, and with them the tensors.
+    release_memory()
+    return False
 
 
 def release_memory() -> None:

@@ -14,7 +14,7 @@ from asteer_core.errors import ModelError
 from asteer_core.model.edits import check_interventions
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.prompts import TokenPair
-from asteer_core.model.scoring import encoded, fitted, logit_batches
+from asteer_core.model.scoring import each_logit_batch, encoded, fitted
 from asteer_core.model.sequences import Batch, whole
 from asteer_core.model.steering import Steering, Tally
 from asteer_core.types import Intervention
@@ -33,15 +33,18 @@ def mean_kls(
     edits act on every row. Tokens beyond the context do not count.
 
     Raises:
-        ModelError: an intervention does not fit the model, or no response has a token.
+        ModelError: an intervention does not fit the model, no response has a token, or memory does not suffice for a single row.
     """
     check_interventions({f"probe {number}": intervention for number, intervention in enumerate(interventions)}, model)
     pairs = [pair for pair in fitted(model, encoded(model, prompts, responses, systems)) if len(pair.ids) > pair.start]
     if not pairs:
         raise ModelError(f"{model.name}: the probe set has no response tokens, so KL(steered || unsteered) is undefined")
-    summed, tokens = np.zeros(len(interventions)), sum(len(pair.ids) - pair.start for pair in pairs)
+    summed, tokens = np.zeros((len(interventions), len(pairs))), sum(len(pair.ids) - pair.start for pair in pairs)
     with torch.inference_mode(), Steering(model, interventions) as steering:
-        for batch in logit_batches(model, pairs):
+
+        def compare(batch: Batch) -> None:
+            # A batch that memory did not suffice for may have ended while it was steered.
+            steering.release()
             plain = torch.log_softmax(whole(model, batch).float(), dim=-1)
             for number, intervention in enumerate(interventions):
                 steering.choose(torch.full((len(batch.rows),), number + 1))
@@ -49,8 +52,10 @@ def mean_kls(
                 steered = torch.log_softmax(whole(model, batch).float(), dim=-1)
                 steering.release()
                 divergence = (steered.exp() * (steered - plain)).sum(-1).cpu().double().numpy()
-                summed[number] += sum(divergence[place, _span(pairs[row])].sum() for place, row in enumerate(batch.rows))
-    return [float(kl) for kl in summed / tokens]
+                summed[number, batch.rows] = [divergence[place, _span(pairs[row])].sum() for place, row in enumerate(batch.rows)]
+
+        each_logit_batch(model, pairs, compare)
+    return [float(kl) for kl in summed.sum(1) / tokens]
 
 
 def mean_kl(

@@ -5,7 +5,7 @@ What does not belong here: what the numbers mean (`asteer_core.metrics`), what e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from asteer_core.errors import ModelError
 from asteer_core.model.activations import row_systems
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.prompts import TokenPair
-from asteer_core.model.sequences import Batch, Progress, batches, whole
+from asteer_core.model.sequences import Batch, Progress, each_batch, whole
 
 _LOGITS = 1 << 25
 """The most logits held at a time (128 MiB in float32)."""
@@ -32,22 +32,28 @@ def mean_token_nll(
 
     A response without tokens, or one for which the prompt leaves no room in the context, has NaN and 0. Tokens beyond the context are
     not scored, and not counted.
+
+    Raises:
+        ModelError: the lists are not equally long, or memory does not suffice for a single row.
     """
     pairs = fitted(model, encoded(model, prompts, responses, systems))
     total, count = np.full(len(pairs), np.nan), np.zeros(len(pairs), dtype=np.int64)
     scored = [row for row, pair in enumerate(pairs) if len(pair.ids) > pair.start]
-    done = len(pairs) - len(scored)
+
+    def score(batch: Batch) -> None:
+        logits = whole(model, batch)[:, :-1].float()
+        nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none").cpu().double().numpy()
+        for place, row in enumerate(batch.rows):
+            pair = pairs[scored[row]]
+            count[scored[row]] = len(pair.ids) - pair.start
+            total[scored[row]] = nll[place, pair.start - 1 : len(pair.ids) - 1].mean()
+
+    def progress(done: int, _: int) -> None:
+        if on_progress:
+            on_progress(len(pairs) - len(scored) + done, len(pairs))
+
     with torch.inference_mode():
-        for batch in logit_batches(model, [pairs[row] for row in scored]):
-            logits = whole(model, batch)[:, :-1].float()
-            nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none").cpu().double().numpy()
-            for place, row in enumerate(batch.rows):
-                pair = pairs[scored[row]]
-                count[scored[row]] = len(pair.ids) - pair.start
-                total[scored[row]] = nll[place, pair.start - 1 : len(pair.ids) - 1].mean()
-            done += len(batch.rows)
-            if on_progress:
-                on_progress(done, len(pairs))
+        each_logit_batch(model, [pairs[row] for row in scored], score, progress)
     return total, count
 
 
@@ -76,7 +82,14 @@ def fitted(model: LanguageModel, pairs: list[TokenPair]) -> list[TokenPair]:
     return pairs if limit is None else [TokenPair(pair.ids[:limit], pair.start, pair.bos) for pair in pairs]
 
 
-def logit_batches(model: LanguageModel, pairs: list[TokenPair]) -> Iterator[Batch]:
-    """Yield batches so small that their logits fit into memory."""
+def each_logit_batch(
+    model: LanguageModel, pairs: list[TokenPair], work: Callable[[Batch], None], on_progress: Progress | None = None
+) -> None:
+    """Call `work` with batches so small that their logits fit into memory; as in `each_batch`, a row may come again.
+
+    Raises:
+        ModelError: memory does not suffice for a single row.
+    """
     vocabulary = int(model.module.get_output_embeddings().weight.shape[0])
-    return batches([pair.ids for pair in pairs], model.device, max_tokens=max(1, min(8192, _LOGITS // vocabulary)))
+    budget = max(1, min(8192, _LOGITS // vocabulary))
+    each_batch(model, [pair.ids for pair in pairs], work, on_progress, max_tokens=budget)

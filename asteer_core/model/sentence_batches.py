@@ -6,10 +6,13 @@ What does not belong here: which encoder, its verification, or its door (`encode
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+
+from asteer_core.model.memory import fits
 
 CPU_TOKENS = 512
 """Tokens of a batch on a CPU, padding included: its activations stay in the caches of a core."""
@@ -57,19 +60,35 @@ class SentenceBatches:
         self._budget = CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one unit vector per text, float32 [text, d_embed]."""
+        """Return one unit vector per text, float32 [text, d_embed].
+
+        Raises:
+            ModelError: memory does not suffice for a single text.
+        """
         tokens = self._tokenizer(list(texts), truncation=True, max_length=self._longest, padding=False)["input_ids"]
         return self._by_batch(tokens, MULTIPLE, lambda pooled: torch.nn.functional.normalize(pooled, dim=1))
 
     def pool(self, tokens: Sequence[list[int]]) -> np.ndarray:
-        """Return the mean-pooled vector, of any norm, of each sequence of token ids as it stands, float32 [sequence, d_embed]."""
+        """Return the mean-pooled vector, of any norm, of each sequence of token ids as it stands, float32 [sequence, d_embed].
+
+        Raises:
+            ModelError: memory does not suffice for a single sequence.
+        """
         return self._by_batch(tokens, 1, lambda pooled: pooled)
 
     def _by_batch(self, tokens: Sequence[list[int]], multiple: int, finish: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
         vectors = np.zeros((len(tokens), int(self._transformer.config.hidden_size)), dtype=np.float32)
+
+        def encode(rows: list[int]) -> None:
+            vectors[rows] = finish(self._pooled([tokens[row] for row in rows], multiple)).cpu().numpy()
+
+        waiting = by_tokens([len(one) for one in tokens], self._budget, multiple)[::-1]
         with torch.inference_mode():
-            for rows in by_tokens([len(one) for one in tokens], self._budget, multiple):
-                vectors[rows] = finish(self._pooled([tokens[row] for row in rows], multiple)).cpu().numpy()
+            while waiting:
+                rows = waiting.pop()
+                if not fits(partial(encode, rows), len(rows), "the sentence encoder", self.device):
+                    half = len(rows) // 2
+                    waiting += [rows[half:], rows[:half]]
         return vectors
 
     def _pooled(self, tokens: list[list[int]], multiple: int) -> torch.Tensor:

@@ -6,14 +6,16 @@ with activations (`activations.py`) or logits (`scoring.py`), and step-by-step g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from asteer_core.errors import ModelError
 from asteer_core.model.loading import LanguageModel
+from asteer_core.model.memory import fits
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all."""
@@ -36,17 +38,38 @@ def pad_right(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple
     return ids.to(device), (torch.arange(width)[None, :] < lengths[:, None]).to(device)
 
 
-def batches(sequences: Sequence[Sequence[int]], device: torch.device, max_tokens: int = 8192, max_rows: int = 256) -> Iterator[Batch]:
-    """Yield all sequences in length-sorted, right-padded batches of at most `max_tokens` tokens, padding included."""
+def each_batch(
+    model: LanguageModel,
+    sequences: Sequence[Sequence[int]],
+    work: Callable[[Batch], None],
+    on_progress: Progress | None = None,
+    *,
+    max_tokens: int = 8192,
+    max_rows: int = 256,
+) -> None:
+    """Call `work` with all sequences in length-sorted, right-padded batches of at most `max_tokens` tokens, padding included.
+
+    Where memory runs out, the rows of that batch come again, in batches of half the size from there on: what `work` keeps of a row must
+    replace what it kept of it before.
+
+    Raises:
+        ModelError: memory does not suffice for a single row.
+    """
     order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]), reverse=True)
-    position = 0
-    while position < len(order):
-        width = max(1, len(sequences[order[position]]))
-        count = max(1, min(max_rows, max_tokens // width))
-        rows = order[position : position + count]
-        ids, valid = pad_right([sequences[row] for row in rows], device)
-        yield Batch(rows, ids, valid)
-        position += count
+
+    def attempt(rows: list[int]) -> None:
+        work(Batch(rows, *pad_right([sequences[row] for row in rows], model.device)))
+
+    done = 0
+    while done < len(order):
+        width = max(1, len(sequences[order[done]]))
+        rows = order[done : done + max(1, min(max_rows, max_tokens // width))]
+        if not fits(partial(attempt, rows), len(rows), f"model {model.name!r}", model.device):
+            max_tokens = len(rows) // 2 * width
+            continue
+        done += len(rows)
+        if on_progress:
+            on_progress(done, len(order))
 
 
 def call(

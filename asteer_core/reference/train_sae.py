@@ -75,15 +75,15 @@ def token_activations(model: LanguageModel, documents: list[Document], block: in
         [str(chat.prompt) for chat in chats], [chat.text for chat in chats], [chat.system or None for chat in chats]
     )
     limit = model.context_length
-    found: list[np.ndarray] = []
+    found: dict[int, np.ndarray] = {}
 
     def read(_block: int, hidden: torch.Tensor, batch: Batch) -> None:
         keep = batch.valid.clone()
         keep[:, 0] = False
-        found.append(hidden[keep].float().cpu().numpy())
+        found.update({row: hidden[place][keep[place]].float().cpu().numpy() for place, row in enumerate(batch.rows)})
 
     read_blocks(model, [pair.ids[:limit] for pair in pairs], [block], read)
-    return np.concatenate(found)
+    return np.concatenate(list(found.values()))
 
 
 def _run(weights: dict[str, torch.Tensor], rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

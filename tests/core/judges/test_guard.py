@@ -146,3 +146,22 @@ def test_empty_responses_and_numbers_that_are_not_finite_are_null_with_a_reason(
 def test_a_label_map_that_cannot_judge_is_refused(violating, words):
     with pytest.raises(ConfigError, match=words):
         GuardJudge(Fixed(), violating)
+
+
+def test_a_classifier_halves_its_batch_where_memory_runs_out_and_counts_a_cut_text_once():
+    classifier = SequenceClassifier("g", module(), tokenizer())
+    texts = [*TEXTS, "w1 " * 300]
+    expected = classifier.probabilities(texts)
+    classifier.n_truncated = 0
+    most, forward = 3, classifier.module.forward
+
+    def limited(input_ids, **rest):
+        if len(input_ids) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(input_ids=input_ids, **rest)
+
+    classifier.module.forward = limited
+    assert classifier.probabilities(texts) == pytest.approx(expected, abs=1e-6) and classifier.n_truncated == 1
+    most = 0
+    with pytest.raises(ModelError, match="classifier 'g': memory does not suffice for a single row"):
+        classifier.probabilities(texts)

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from asteer_core.errors import ModelError, StoreError
 from asteer_core.model import EmbeddingCache, load_encoder
 from asteer_core.model import encoder as encoder_module
-from asteer_core.model.sentence_batches import by_tokens, padded
+from asteer_core.model.sentence_batches import SentenceBatches, by_tokens, padded
 
 
 class Counting:
@@ -46,6 +47,26 @@ def test_vectors_are_unit_and_do_not_depend_on_company(encoder):
     assert vectors[0] @ vectors[2] > 0.5 > vectors[0] @ vectors[3] + 0.2
     assert steps == [(4, 4)]
     assert encoder.encode([]).shape == (0, 384)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved_down_to_one_text(encoder, monkeypatch):
+    texts = [f"Sentence {number} says something else{' again' * number}." for number in range(24)]
+    expected, pool = encoder.encode(texts), SentenceBatches._pooled
+
+    def limit(rows):
+        def limited(self, tokens, multiple):
+            if len(tokens) > rows:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return pool(self, tokens, multiple)
+
+        monkeypatch.setattr(SentenceBatches, "_pooled", limited)
+
+    limit(2)
+    # bfloat16, where the CPU has it, rounds otherwise in batches of another shape.
+    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-2)
+    limit(0)
+    with pytest.raises(ModelError, match="the sentence encoder: memory does not suffice for a single row"):
+        encoder.encode(texts)
 
 
 def test_other_weights_are_refused(tmp_path):
