@@ -1,5 +1,6 @@
--- Correlation of two columns, kept within [-1, 1] where rounding leaves it.
-CREATE MACRO bounded_corr(y, x) AS greatest(-1.0, least(1.0, corr(y, x)));
+-- Correlation of two columns, kept within [-1, 1] where rounding leaves it. In order, since sums of several threads differ in the last
+-- digit from one query to the next.
+CREATE MACRO bounded_corr(y, x) AS greatest(-1.0, least(1.0, corr(y, x ORDER BY y, x)));
 
 -- Mean of correlations by Fisher's z with weights n - 3. A perfect one (up to rounding) has infinite z, so it decides; two of
 -- opposite sign have no mean.

@@ -37,6 +37,11 @@ def test_correlations_equal_scipy_with_ties_and_nulls(warehouse, metric, concept
     assert row["pearson"] == pytest.approx(stats.pearsonr(frame["auroc"], frame[metric]).statistic, **TIGHT)
 
 
+@pytest.mark.parametrize("view", ["metric_auroc_correlation", "regret"])
+def test_two_queries_of_the_same_rows_agree_to_the_last_digit(warehouse, view):
+    assert len({str(sorted(query(f"FROM {view}", warehouse).rows(), key=str)) for _ in range(12)}) == 1
+
+
 def test_the_pooled_correlation_is_the_mean_of_fisher_z(warehouse):
     parts = query("FROM metric_auroc_correlation WHERE metric = 'hm' AND concept <> 'pooled'", warehouse)
     weights = parts["n"].to_numpy() - 3
