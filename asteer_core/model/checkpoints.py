@@ -6,6 +6,7 @@ loop (`finetuning.py`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -63,8 +64,10 @@ def read_checkpoint(folder: Path, key: str, module: Any, optimizer: torch.optim.
 
 
 def forget_checkpoint(folder: Path) -> None:
-    """Remove the checkpoint of a finished run."""
+    """Remove the checkpoint of a finished run, and its folder if nothing else is in it."""
     (folder / FILE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _restore_moments(parameters: Mapping[str, Any], tensors: Mapping[str, np.ndarray], optimizer: torch.optim.Optimizer) -> None:
@@ -72,7 +75,9 @@ def _restore_moments(parameters: Mapping[str, Any], tensors: Mapping[str, np.nda
     for name, parameter in parameters.items():
         found = {moment: torch.from_numpy(tensors[f"{moment}.{name}"]) for moment in moments if f"{moment}.{name}" in tensors}
         if found:
-            # The step counter stays on the host, where AdamW keeps it.
+            # A fused optimizer keeps its step counter beside the weights, in float32; another one on the host.
+            counter = parameter.device if optimizer.defaults.get("fused") else torch.device("cpu")
             optimizer.state[parameter] = {
-                moment: value if moment == "step" else value.to(parameter.device, parameter.dtype) for moment, value in found.items()
+                moment: value.to(counter) if moment == "step" else value.to(parameter.device, parameter.dtype)
+                for moment, value in found.items()
             }

@@ -81,7 +81,8 @@ class SequenceClassifier:
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights (safetensors) and tokenizer to `folder`."""
-        self.module.save_pretrained(folder)
+        with no_progress_bars():
+            self.module.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     def _can_pad(self) -> bool:

@@ -35,8 +35,13 @@ def test_an_encoder_learns_and_does_so_again_from_the_same_seed(sets, tiny_encod
     assert len(first.history) == 3 and all(row["loss"] > 0 for row in first.history)
 
 
-def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been(sets, tiny_encoder, tmp_path, monkeypatch):
+@pytest.fixture
+def checkpoint_at_once(monkeypatch):
     monkeypatch.setattr("asteer_core.model.finetuning.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("asteer_core.model.finetuning.CHECKPOINT_SHARE", 1e9)
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been(sets, tiny_encoder, tmp_path, checkpoint_at_once):
     whole = fit(sets, tiny_encoder)
     seen = []
 
@@ -51,20 +56,21 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been(sets,
     assert [path.suffix for path in (tmp_path / "run").iterdir()] == [".safetensors"]
     seen.clear()
     resumed = fit(sets, tiny_encoder, aids)
-    assert seen[0] == 23 and not list((tmp_path / "run").iterdir())
+    assert seen[0] == 23 and not (tmp_path / "run").exists()
     np.testing.assert_allclose(resumed.score(sets["test"][0]), whole.score(sets["test"][0]), atol=1e-6)
     assert [row["loss"] for row in resumed.history] == pytest.approx([row["loss"] for row in whole.history])
 
 
-def test_a_checkpoint_of_another_run_is_not_gone_on_from(sets, tiny_encoder, tmp_path):
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(sets, tiny_encoder, tmp_path, checkpoint_at_once):
     def kill(done, total, note):
         if done == 15:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(sets, tiny_encoder, Aids(sets["validation"], tmp_path, kill))
+        fit(sets, tiny_encoder, Aids(sets["validation"], tmp_path / "run", kill))
+    assert list((tmp_path / "run").iterdir())
     seen = []
-    fit(sets, tiny_encoder, Aids(sets["validation"], tmp_path, lambda done, total, note: seen.append(done)), learning_rate=1e-3)
+    fit(sets, tiny_encoder, Aids(sets["validation"], tmp_path / "run", lambda done, total, note: seen.append(done)), learning_rate=1e-3)
     assert seen[0] == 1
 
 
