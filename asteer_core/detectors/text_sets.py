@@ -5,8 +5,8 @@ Not here: the measuring (the model room) and the composition of training sets (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,14 @@ class TextSet:
         )
         if "ngram_counts" in self.__dict__:
             part.__dict__["ngram_counts"] = self.ngram_counts[rows]
+        return part
+
+    def at_blocks(self, model: str, blocks: Sequence[int]) -> TextSet:
+        """Return the texts with the activations of `model` at `blocks` and no others."""
+        kept = {key: found for key, found in self.activations.items() if key[0] == model and key[1] in blocks}
+        part = replace(self, activations=kept)
+        if "ngram_counts" in self.__dict__:
+            part.__dict__["ngram_counts"] = self.ngram_counts
         return part
 
     def join(self, other: TextSet) -> TextSet:

@@ -1,4 +1,4 @@
-"""Mean activations over responses for probes: what cannot be read (no tokens, longer than the context) is NaN, not an error.
+"""Mean activations over responses for probes: a pair longer than the context is cut to fit, a response without tokens is NaN.
 
 What does not belong here: the forward passes (`activations.py`) and the probe (`asteer_core.detectors.activation_probe`).
 """
@@ -9,23 +9,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asteer_core.model.activations import capture
+from asteer_core.model.activations import pooled
 from asteer_core.model.loading import LanguageModel
+from asteer_core.model.prompts import TokenPair
 
 
 def activations_of(
     model: LanguageModel, prompts: Sequence[str], responses: Sequence[str], blocks: Sequence[int]
 ) -> dict[tuple[str, int], np.ndarray]:
-    """Return (model name, block) -> float32 [row, d_model]; rows of equal prompt and response are read once."""
+    """Return (model name, block) -> float32 [row, d_model], means over the tokens of the response; equal rows are read once.
+
+    A pair that is longer than the model's context loses the beginning of its prompt, and where the response alone takes more than half
+    of the context, the end of the response: one long text must not cost a study its probe.
+    """
     pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))
     encoded = model.prompter.encode_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs], [None] * len(pairs))
-    longest = model.context_length or float("inf")
-    readable = [row for row, pair in enumerate(encoded) if pair.start < len(pair.ids) <= longest]
+    fitted = [fit_context(pair, model.context_length) for pair in encoded]
+    readable = [row for row, (ids, start) in enumerate(fitted) if start < len(ids)]
     found = {block: np.full((len(pairs), model.d_model), np.nan, dtype=np.float32) for block in blocks}
     if readable:
-        read = capture(model, [pairs[row][0] for row in readable], [pairs[row][1] for row in readable], blocks)
+        read = pooled(model, [fitted[row][0] for row in readable], [_over_response(*fitted[row]) for row in readable], blocks)
         for block in blocks:
             found[block][readable] = read[block]
     place = {pair: row for row, pair in enumerate(pairs)}
     rows = [place[pair] for pair in zip(prompts, responses, strict=True)]
     return {(model.name, block): values[rows] for block, values in found.items()}
+
+
+def fit_context(pair: TokenPair, longest: int | None) -> tuple[list[int], int]:
+    """Return the ids of a pair in at most `longest` tokens, and where the response begins; BOS stays in front."""
+    if longest is None or len(pair.ids) <= longest:
+        return pair.ids, pair.start
+    prompt, response = pair.ids[: pair.start], pair.ids[pair.start :]
+    response = response[: max(longest - len(prompt), longest // 2)]
+    room = longest - len(response) - pair.bos
+    if len(prompt) - pair.bos > room:
+        prompt = prompt[: pair.bos] + prompt[len(prompt) - room :]
+    return prompt + response, len(prompt)
+
+
+def _over_response(ids: list[int], start: int) -> np.ndarray:
+    weights = np.zeros(len(ids))
+    weights[start:] = 1.0 / (len(ids) - start)
+    return weights

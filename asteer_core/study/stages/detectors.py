@@ -20,7 +20,7 @@ from asteer_core.study.trial import DRAWN_SHARE, aids_of, n_positives, negatives
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration, fingerprint
 
-VERSION = 3
+VERSION = 4
 
 SHOWN = (
     "auroc", "auroc_lo", "auroc_hi", "difference", "difference_lo", "difference_hi", "length_auroc", "generator_auroc", "judge_overlap",
@@ -77,7 +77,10 @@ def fitted(
 ) -> Iterator[Detector]:
     """Yield the detectors of one kind, one per seed of the study; equal calls give equal detectors."""
     real = trial_of(ws, configuration.concept, stage).positives
-    kind, count, share = choice.build(), n_positives(ws), ws.study.detectors.replace
+    kind, count, share = choice.build(), n_positives(ws.study), ws.study.detectors.replace
+    if name := kind.language_model():
+        # Another probe of the study may read more blocks of the same model; this one chooses among its own.
+        positives = positives.at_blocks(name, kind.blocks(ws.depth(name)))
     for seed in range(ws.study.detectors.seeds_of(choice)) if seeds is None else seeds:
         negatives = negatives_of(ws, configuration.concept, seed, stage)
         aids = [aids_of(ws, configuration, choice, seed, stage)]
