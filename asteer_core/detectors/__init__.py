@@ -11,13 +11,13 @@ from asteer_core.detectors.comparison import Difference, compare, delong
 from asteer_core.detectors.evaluation import MEASURES, evaluate, split_half_auroc
 from asteer_core.detectors.near_duplicates import DuplicateIndex, deduplicate
 from asteer_core.detectors.persistence import read_detector, save_detector, threshold
-from asteer_core.detectors.protocol import DETECTORS, Aids, Detector, Kind, choose_kind
+from asteer_core.detectors.protocol import DETECTORS, Aids, Detector, Kind, Work, choose_kind
 from asteer_core.detectors.selection import Hindsight, hindsight
 from asteer_core.detectors.text_sets import TextSet
 
 __all__ = [
     "AUDITS", "DETECTORS", "MEASURES", "Aids", "Audit", "Detector", "DetectorCard", "Difference", "DuplicateIndex", "Gates", "Hindsight",
-    "Kind", "TextSet", "audit_arm", "choose_kind", "compare", "deduplicate", "delong", "draw", "evaluate", "fit_arm",
+    "Kind", "TextSet", "Work", "audit_arm", "choose_kind", "compare", "deduplicate", "delong", "draw", "evaluate", "fit_arm",
     "flags", "generator_auroc", "hindsight", "length_auroc", "read_detector", "save_detector", "split_half_auroc",
     "threshold", "train_arm", "training_set",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from asteer_core.detectors.protocol import DETECTORS, Aids, Kind, check_training, validation_of
+from asteer_core.detectors.protocol import DETECTORS, Aids, Kind, Work, check_training, validation_of
 from asteer_core.detectors.ranking import auroc
 from asteer_core.detectors.text_sets import TextSet, need_prompts
 from asteer_core.errors import ModelError, StoreError
@@ -58,6 +58,8 @@ class EncoderKind(Kind):
     validation result before training stops (null: never). `precision`: `auto` is bf16 on a GPU that has it, else float32.
     """
 
+    trains_long = True
+
     model: str = "minilm"
     revision: str | None = None
     inputs: Inputs = "response"
@@ -78,9 +80,31 @@ class EncoderKind(Kind):
 
     def identity(self) -> str:
         """Return the hash (or commit) of the pretrained weights."""
-        from asteer_core.model.backbones import backbone_fingerprint
+        from asteer_core.model.encoder_sources import encoder_fingerprint
 
-        return backbone_fingerprint(self.model, self.revision)
+        return encoder_fingerprint(self.model, self.revision)
+
+    def operations(self, work: Work) -> float | None:
+        """Return the operations of all epochs: six per weight and token trained on, two per one that is only read."""
+        from asteer_core.model.encoder_sources import encoder_folder
+        from asteer_core.model.sizes import count_weights
+
+        folder = encoder_folder(self.model)
+        weights = count_weights(folder, without_embeddings=True) if folder else None
+        if weights is None:
+            return None
+        texts = self.epochs * (3 * work.train + work.validation) + work.scored
+        return 2.0 * weights * min(work.tokens, self.max_tokens) * texts
+
+    def check(self) -> None:
+        """Raise where the encoder is neither a folder with safetensors nor named like one of the hub.
+
+        Raises:
+            ModelError: it is not; the message says what was expected.
+        """
+        from asteer_core.model.encoder_sources import encoder_spec
+
+        encoder_spec(self.model, self.revision)
 
     def fit(self, train: TextSet, labels: np.ndarray, rng: np.random.Generator, aids: Aids = Aids()) -> EncoderDetector:
         """Return the encoder of the best epoch by AUROC on validation texts, ties decided by log loss.

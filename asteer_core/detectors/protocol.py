@@ -40,6 +40,16 @@ class Aids:
     progress: Callable[[int, int, str], None] | None = None
 
 
+@dataclass(frozen=True)
+class Work:
+    """How much one fit reads: texts to train on, to choose by, and to score afterwards, and the mean tokens of a text."""
+
+    train: int
+    validation: int
+    scored: int
+    tokens: float
+
+
 @runtime_checkable
 class Detector(Protocol):
     """A fitted detector."""
@@ -60,6 +70,9 @@ class Kind(BaseModel, ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """What is read beside the texts: any of "embeddings", "prompts", "activations", and "ngrams", which sets count themselves."""
+
+    trains_long: ClassVar[bool] = False
+    """Whether a fit takes seconds rather than milliseconds, so that a study is priced by `operations`."""
 
     @abstractmethod
     def fit(self, train: TextSet, labels: np.ndarray, rng: np.random.Generator, aids: Aids = Aids()) -> Detector:
@@ -84,6 +97,13 @@ class Kind(BaseModel, ABC):
     def blocks(self, n_blocks: int) -> list[int]:
         """Return the blocks that are read in a language model of `n_blocks`, ascending."""
         return []
+
+    def operations(self, work: Work) -> float | None:
+        """Return the floating-point operations of a fit and its scores, or None where that cannot be told."""
+        return None
+
+    def check(self) -> None:
+        """Raise an `AsteerError` where a look at the disk shows already that no fit can succeed; called before a study begins."""
 
     def identity(self) -> str:
         """Return what beyond the options decides the result, such as the hash of pretrained weights; part of content keys."""

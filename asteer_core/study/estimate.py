@@ -13,10 +13,12 @@ from asteer_core.concepts.card import read_card
 from asteer_core.concepts.concept import find_concept
 from asteer_core.errors import AsteerError
 from asteer_core.model.available import available_models
+from asteer_core.model.sizes import count_weights
 from asteer_core.model.static_embeddings import static_path
 from asteer_core.paths import concept_roots, data_root
 from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
+from asteer_core.study.training_costs import TrainingCost, training_costs
 from asteer_core.warehouse.files import read_frame, stamps
 from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
@@ -47,6 +49,7 @@ class Estimate:
         seconds: of all stages; None where nothing tells (models on a GPU or the hub that never ran here).
         disk: bytes.
         basis: what time rests on, to be shown beside it.
+        training: detector kinds that train for long; `seconds` includes them.
         distils: whether static embeddings, which the metrics ask for, are to be distilled in this home first.
     """
 
@@ -56,6 +59,7 @@ class Estimate:
     disk: int
     basis: str
     distils: bool = False
+    training: tuple[TrainingCost, ...] = ()
 
 
 def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
@@ -72,18 +76,31 @@ def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
     prompted = len(plan.models) * sum(_templates(study, concept, home) for concept in plan.concepts)
     responses = (len(plan.concepts) * each + prompted) * study.size.prompts * study.size.samples
     tokens = int(responses * study.sampling.max_new_tokens * REPLY_SHARE)
+    # The real positives are one more arm of every cell, for which nothing is generated.
+    arms = len(plan.concepts) * (each + len(plan.models)) + prompted
+    training = training_costs(study, plan, home, arms, cores)
+    seconds, basis = _seconds(study, plan, home, responses, tokens, training, cores)
+    if seconds is not None and distils:
+        seconds += DISTILLING_SECONDS / cores
+    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, basis, distils, training)
+
+
+def _seconds(
+    study: Study, plan: Plan, home: Path, responses: int, tokens: int, training: tuple[TrainingCost, ...], cores: int
+) -> tuple[float | None, str]:
+    """Return the seconds of all stages, None where nothing tells, and what they rest on."""
+    fits = [cost.seconds for cost in training]
     rate = _earlier_rate(home, study.name)
     if rate is not None:
-        basis = f"earlier runs of {study.name!r} on this machine"
-        return Estimate(responses, tokens, responses * rate, tokens * BYTES_PER_TOKEN, basis, distils)
-    weights = [_parameters(name, home) for name in plan.models]
-    if not weights or None in weights:
-        basis = "no earlier run, and weights that are not on this disk"
-        return Estimate(responses, tokens, None, tokens * BYTES_PER_TOKEN, basis, distils)
+        # Earlier runs may have had other detectors than the file has now.
+        return max(responses * rate, sum(one or 0.0 for one in fits)), f"earlier runs of {study.name!r} on this machine"
+    weights = [_weights(name, home) for name in plan.models]
+    if not weights or None in weights or None in fits:
+        return None, "no earlier run, and weights that are not on this disk"
     mean = sum(weight for weight in weights if weight is not None) / len(weights)
-    # Two operations per weight and token; scoring, embedding and detectors take about as long again on small models.
-    seconds = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01 + distils * DISTILLING_SECONDS / cores
-    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, f"the size of the weights and {cores} CPU cores", distils)
+    # Two operations per weight and token; scoring, embedding and the other detectors take about as long again on small models.
+    generation = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01
+    return generation + sum(one or 0.0 for one in fits), f"the size of the weights and {cores} CPU cores"
 
 
 def _templates(study: Study, concept: str, home: Path) -> int:
@@ -111,26 +128,11 @@ def _earlier_rate(home: Path, name: str) -> float | None:
     return float(whole["seconds"].sum()) / rows if rows else None
 
 
-def _parameters(name: str, home: Path) -> int | None:
-    """Return the number of weights of a local model, from the headers of its files; None for one that is not on this disk."""
-    from safetensors import SafetensorError, safe_open
-
+def _weights(name: str, home: Path) -> int | None:
+    """Return the number of weights of a local model; None for one that is not on this disk."""
     try:
         source = available_models(home, data_root()).get(name).source
     except AsteerError:
         return None
     folder = next((path for path in (data_root() / source, Path(source)) if path.is_dir()), None)
-    if folder is None:
-        return None
-    total = 0
-    try:
-        for file in folder.glob("*.safetensors"):
-            with safe_open(str(file), framework="numpy") as tensors:
-                for key in tensors.keys():
-                    size = 1
-                    for length in tensors.get_slice(key).get_shape():
-                        size *= length
-                    total += size
-    except (SafetensorError, OSError):
-        return None
-    return total or None
+    return count_weights(folder) if folder else None

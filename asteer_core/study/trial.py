@@ -14,6 +14,7 @@ from asteer_core.concepts.real import domains
 from asteer_core.detectors import Aids, DuplicateIndex, TextSet, draw
 from asteer_core.errors import DataError
 from asteer_core.study.kinds import KindChoice
+from asteer_core.study.study import Study
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration, fingerprint
 
@@ -76,19 +77,25 @@ def measured(ws: Workspace, prompts: Sequence[str], texts: Sequence[str], where:
     """Return the texts with all that the study's detector kinds read of them; every text is embedded once."""
     found = TextSet(tuple(texts), ws.embed(list(texts), stage), where, tuple(prompts))
     activations: dict[tuple[str, int], np.ndarray] = {}
-    for choice in ws.study.detectors.kinds:
-        kind = choice.build()
-        if name := kind.language_model():
-            from asteer_core.model.probing import activations_of
+    for name, blocks in _probed(ws).items():
+        from asteer_core.model.probing import activations_of
 
-            model = ws.model(name)
-            activations |= activations_of(model, prompts, texts, kind.blocks(model.n_blocks))
+        activations |= activations_of(ws.model(name), prompts, texts, blocks)
     return replace(found, activations=activations)
 
 
-def n_positives(ws: Workspace) -> int:
+def _probed(ws: Workspace) -> dict[str, list[int]]:
+    """Return language model -> the blocks that the study's kinds read of it, ascending."""
+    found: dict[str, set[int]] = {}
+    for kind in (choice.build() for choice in ws.study.detectors.kinds):
+        if name := kind.language_model():
+            found.setdefault(name, set()).update(kind.blocks(ws.depth(name)))
+    return {name: sorted(blocks) for name, blocks in found.items()}
+
+
+def n_positives(study: Study) -> int:
     """Return how many positives every arm trains on: the same number for all, so that arms are comparable."""
-    return ws.study.detectors.positives or max(1, round(DRAWN_SHARE * ws.study.size.prompts * ws.study.size.samples))
+    return study.detectors.positives or max(1, round(DRAWN_SHARE * study.size.prompts * study.size.samples))
 
 
 def positives_of(ws: Workspace, configuration: Configuration, responses: pl.DataFrame, stage: str) -> tuple[TextSet, dict[str, int | None]]:
@@ -107,7 +114,7 @@ def positives_of(ws: Workspace, configuration: Configuration, responses: pl.Data
 
 def negatives_of(ws: Workspace, concept: str, seed: int, stage: str) -> TextSet:
     """Return the negatives of one seed: seeded without the configuration, so the same ones in every arm."""
-    count = round(ws.study.detectors.negatives_per_positive * n_positives(ws))
+    count = round(ws.study.detectors.negatives_per_positive * n_positives(ws.study))
     return draw(trial_of(ws, concept, stage).negatives, count, ws.rng("negatives", concept, str(seed)))
 
 

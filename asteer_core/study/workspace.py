@@ -72,6 +72,11 @@ class Workspace:
             self.scorer_of(name)
         for name in self.study.concepts:
             self.concept(name)
+        for kind in (choice.build() for choice in self.study.detectors.kinds):
+            # Detectors come last; what they lack must not be found out after hours of generation.
+            kind.check()
+            if name := kind.language_model():
+                kind.blocks(self.depth(name))
 
     @cached_property
     def available(self) -> Available:

@@ -34,11 +34,11 @@ def metric_rows(
     negatives = negatives_of(ws, configuration.concept, 0, stage)
     is_real = configuration.method == "real"
     # The pool of real positives is larger than what an arm trains on; the audit is of a training set.
-    audited = draw(positives, n_positives(ws), ws.rng("audited", configuration.concept)) if is_real else positives
+    audited = draw(positives, n_positives(ws.study), ws.rng("audited", configuration.concept)) if is_real else positives
     judged = trial.judged.check(TextSet(audited.texts + negatives.texts))[1]
     rng = ws.rng("audit", configuration.concept)
     common = {
-        "n_positives": n_positives(ws),
+        "n_positives": n_positives(ws.study),
         "n_negatives": len(negatives),
         "duplicates_removed": (duplicates["total"] or 0) - len(positives),
         **audit_arm(audited, negatives, rng, None if is_real else trial.positives, duplicates, judged),
