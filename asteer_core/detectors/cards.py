@@ -18,7 +18,8 @@ INTENDED_USE = (
     "false-positive rate that reviewers can bear, on negatives of your own if you have them."
 )
 LIMITS = (
-    "Scores are calibrated at equal prevalence of violating and other texts, not at the prevalence of your traffic.",
+    "Scores order texts. As probabilities they are as wrong as the calibration error (ece_15) says, and more at another prevalence of "
+    "violations than that of the test sets.",
     "It was tested on the sets below and on nothing else: other languages, domains and generators are unknown.",
     "It is not evidence about a person, and no sole ground for a decision about one.",
 )

@@ -24,6 +24,9 @@ CARD = "card.json"
 README = "README.md"
 VALIDATION = "validation.safetensors"
 MAX_CARD_BYTES = 1 << 20
+DEFAULT_FPR = 0.01
+ROUNDING = 1e-6
+"""How far the score of one text may differ between batches: neural networks round by what stands beside it."""
 _SCORES, _VERSION = "detector validation scores", 1
 
 
@@ -48,7 +51,8 @@ def save_detector(
     """Write a detector under the folder `path`, whole or not at all, and return the folder.
 
     Args:
-        validation: scores in [0, 1] and labels (0/1) of validation texts, [text] each: `threshold` chooses from the negatives.
+        validation: scores in [0, 1] and labels (0/1) of validation texts, [text] each: `threshold` chooses from the negatives. Texts
+            that the detector cannot read (NaN) are left out.
         overwrite: replace a detector that is there; anything else that is there is never replaced.
 
     Raises:
@@ -65,8 +69,9 @@ def save_detector(
         draft.mkdir(parents=True)
         detector.save(draft)
         if validation is not None:
-            scores, labels = validation
-            tensors = {"scores": np.asarray(scores, dtype=np.float64), "labels": np.asarray(labels).astype(np.uint8)}
+            scores, labels = np.asarray(validation[0], dtype=np.float64), np.asarray(validation[1]).astype(np.uint8)
+            known = np.isfinite(scores)
+            tensors = {"scores": scores[known], "labels": labels[known]}
             write_tensors(draft / VALIDATION, _SCORES, _VERSION, {}, tensors)
         (draft / README).write_text(readme(card), encoding="utf-8")
         (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -126,34 +131,59 @@ def _validation(file: Path) -> tuple[np.ndarray, np.ndarray]:
     return scores.astype(np.float64), labels
 
 
-def threshold(saved: Saved, fpr: float) -> dict[str, Any]:
-    """Return the lowest threshold at which at most `fpr` of the stored validation negatives are flagged, and what is known of it.
+def threshold(saved: Saved, fpr: float | None = None) -> dict[str, Any]:
+    """Return the threshold at which at most `fpr` of the stored validation negatives are flagged, and what is known of it.
 
-    A text is flagged when its score is at or above `threshold`. `reached`: the share of validation negatives flagged. `fpr_hi`: upper
-    end of the exact 95 % interval of the true rate. `tpr`: share of validation positives flagged. `n_negatives`.
+    A text is flagged when its score is at or above `threshold`, which lies just above the highest score that may not be flagged.
+    `fpr`: the rate asked for. `reached`: the share of validation negatives flagged. `fpr_hi`: upper end of the exact 95 % interval of
+    the true rate. `tpr`: share of validation positives flagged. `n_negatives`.
+
+    Args:
+        fpr: None is .01, or the lowest rate that so few negatives can show, if that is higher.
 
     Raises:
-        ConfigError: fpr outside 0 to 1.
+        ConfigError: fpr outside 0 to 1, or lower than the stored negatives can show.
         StoreError: the detector was saved without validation negatives.
-
-    Source: Clopper and Pearson 1934, Biometrika 26, 404-413.
     """
-    if not 0 <= fpr < 1:
+    if fpr is not None and not 0 <= fpr < 1:
         raise ConfigError(f"false-positive rate {fpr}; expected a share from 0 to below 1, such as 0.01")
-    if saved.validation_scores is None or saved.validation_labels is None or not (saved.validation_labels == 0).any():
+    scores, labels = saved.validation_scores, saved.validation_labels
+    if scores is None or labels is None or not (labels == 0).any():
         raise StoreError(f"detector {saved.card.name!r} was saved without validation negatives; give a threshold instead of a rate")
-    from scipy.stats import beta
-
-    negatives = np.sort(saved.validation_scores[saved.validation_labels == 0])[::-1]
-    positives = saved.validation_scores[saved.validation_labels == 1]
-    n, allowed = len(negatives), int(np.floor(fpr * len(negatives) + 1e-9))
-    # Above the first negative that may not be flagged; ties with it are not flagged either.
-    value = float(np.nextafter(negatives[allowed], 2.0))
+    negatives, positives = np.sort(scores[labels == 0])[::-1], scores[labels == 1]
+    n = len(negatives)
+    rate = max(DEFAULT_FPR, 1 / n) if fpr is None else fpr
+    if 0 < rate < 1 / n:
+        raise ConfigError(
+            f"detector {saved.card.name!r} has {n} validation negatives, which cannot show a false-positive rate of {rate:g}: one flagged "
+            f"text is {1 / n:.2%} of them. Ask for {np.ceil(1e4 / n) / 1e4:g} or more, for 0 (above every negative), or give a threshold"
+        )
+    allowed = min(n - 1, int(np.floor(rate * n + 1e-9)))
+    value = _above(negatives[allowed], scores)
     flagged = int((negatives >= value).sum())
     return {
         "threshold": value,
+        "fpr": rate,
         "reached": flagged / n,
-        "fpr_hi": float(beta.ppf(0.975, flagged + 1, n - flagged)) if flagged < n else 1.0,
+        "fpr_hi": rate_interval(flagged, n)[1],
         "tpr": float((positives >= value).mean()) if len(positives) else None,
         "n_negatives": n,
     }
+
+
+def _above(score: float, scores: np.ndarray) -> float:
+    """Return a value above `score` and at or below every higher score: ties with it are not flagged, nor what rounding makes of it."""
+    higher = scores[scores > score]
+    slack = min(ROUNDING, (float(higher.min()) - score) / 2) if higher.size else ROUNDING
+    return max(float(score) + slack, float(np.nextafter(score, 2.0)))
+
+
+def rate_interval(hits: int, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a rate of which `hits` of `n` were seen.
+
+    Source: Clopper and Pearson 1934, Biometrika 26, 404-413.
+    """
+    from scipy.stats import beta
+
+    lo = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
+    return lo, float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0

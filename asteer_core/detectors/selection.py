@@ -51,12 +51,14 @@ def hindsight(
         validation: the validation AUROC of each detector.
 
     Raises:
-        DataError: nothing to choose from, or see `check_test`.
+        DataError: nothing to choose from, an undefined validation AUROC, or see `check_test`.
 
     Source: Efron 1983, Estimating the error rate of a prediction rule, J. Am. Stat. Assoc. 78, 316-331 (bootstrap optimism).
     """
     if not len(scores) or len(scores) != len(validation):
         raise DataError(f"{where}: {len(scores)} detectors with {len(validation)} validation AUROCs; expected one each, and at least one")
+    if not np.isfinite(np.asarray(validation, dtype=float)).all():
+        raise DataError(f"{where}: a validation AUROC is undefined; the validation texts need both classes")
     ready = [check_test(labels, found, groups, where) for found in scores]
     truth, weights = ready[0][0], group_weights(np.asarray(groups), rng, n_boot)
     ones = np.ones((len(truth), 1))
