@@ -95,8 +95,9 @@ def python_page() -> str:
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     inner = getattr(command, "commands", None)
-    if inner is None:
+    if inner is None or command.invoke_without_command:
         yield name, command
+    if inner is None:
         return
     for word in sorted(inner):
         yield from _leaves(inner[word], f"{name} {word}")

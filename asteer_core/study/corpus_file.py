@@ -44,7 +44,7 @@ def read_corpora(file: Path | str | pl.DataFrame, columns: Columns | None = None
     columns = columns or Columns()
     where = "frame" if isinstance(file, pl.DataFrame) else str(file)
     found: dict[str | None, Corpus] = {}
-    rows = file.iter_rows(named=True) if isinstance(file, pl.DataFrame) else _rows(Path(file))
+    rows = file.iter_rows(named=True) if isinstance(file, pl.DataFrame) else file_rows(Path(file))
     for number, row in enumerate(rows, start=1):
         prompt, response = (_text(row, name, f"{where}, row {number}") for name in (columns.prompt, columns.response))
         value = row.get(columns.configuration)
@@ -78,7 +78,12 @@ def _text(row: dict[str, Any], name: str, where: str) -> str:
     return value
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def file_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file as column -> value.
+
+    Raises:
+        DataError: the file cannot be read, or its kind is unknown; at the first row.
+    """
     kind = path.suffix.lower()
     if kind not in KINDS:
         raise DataError(f"{path}: unknown kind of file {kind!r}; expected {', '.join(KINDS)}")

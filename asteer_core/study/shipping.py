@@ -59,9 +59,11 @@ def ship(ws: Workspace, concept: str, configuration: str, detector: str, out: Pa
         detector: a name under `detectors.kinds` of the study.
 
     Raises:
-        ConfigError: no such configuration or detector in the study; the nearest is suggested.
+        ConfigError: no such concept, configuration or detector in the study; the nearest is suggested.
         StoreError: the study has not come that far, or `out` cannot be written.
     """
+    if concept not in ws.plan.concepts:
+        raise unknown_name("concept of the study", concept, ws.plan.concepts)
     choice = _choice(ws, detector)
     chosen = _configuration(ws, concept, best_configuration(ws, concept, detector) if configuration == "best" else configuration)
     return _ship(ws, chosen, arm_texts(ws, chosen), choice, out, overwrite)
@@ -138,7 +140,7 @@ def _card(
         options=choice.options,
         training=Training(
             concept=concept, arm=arm_of(configuration), configuration=configuration.key, study=ws.study.name,
-            n_positives=n_positives(ws), n_negatives=len(negatives), replaced=ws.study.detectors.replace, seed=SEED,
+            n_positives=n_positives(ws.study), n_negatives=len(negatives), replaced=ws.study.detectors.replace, seed=SEED,
             data_fingerprint=ws.concept(concept).real_fingerprint, sources=tuple(sorted(set(trial.rows["source"]))),
         ),
         results=_results(ws, configuration, scores),

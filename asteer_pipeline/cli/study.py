@@ -16,6 +16,8 @@ from rich.table import Table
 from asteer_core import paths
 from asteer_core.study import Study, list_presets, load_study, plan
 from asteer_core.study.depth import depth_under
+from asteer_core.study.estimate import Estimate, cpu_cores, estimate
+from asteer_core.study.plan import Plan
 from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.results import show_results
@@ -122,8 +124,6 @@ def show_plan(
     as_json: Json = False,
 ) -> None:
     """Say what a study would make and take, without making it."""
-    from asteer_core.study.estimate import cpu_cores, estimate
-
     root = paths.home(home)
     study = load_study(name, root)
     planned = plan(study, depth_under(root))
@@ -137,6 +137,22 @@ def show_plan(
         for key in planned.configuration_keys:
             console.print(key, markup=False, highlight=False, soft_wrap=True)
         return
+    console.print(_plan_table(study, planned, cost, root))
+
+
+@app.command("list")
+def show_presets(as_json: Json = False) -> None:
+    """List the studies that ship."""
+    if as_json:
+        print(json.dumps([{"name": name, "description": load_study(name).description.strip()} for name in list_presets()], indent=2))
+        return
+    table = Table("name", "what it is", box=None)
+    for name in list_presets():
+        table.add_row(name, escape(load_study(name).description.strip()))
+    Console().print(table)
+
+
+def _plan_table(study: Study, planned: Plan, cost: Estimate, root: Path) -> Table:
     each = study.size.prompts * study.size.samples
     table = Table(title=escape(f"Study {study.name}"), title_justify="left", caption_justify="left")
     table.add_column("what")
@@ -157,19 +173,7 @@ def show_plan(
         table.add_row(escape(f"trainings of {training.detector}"), f"{training.fits:,}", what)
     table.add_row("time", _duration(cost.seconds), f"going by {cost.basis}")
     table.add_row("disk", f"about {cost.disk / 1e6:,.0f} MB", escape(str(root)))
-    console.print(table)
-
-
-@app.command("list")
-def show_presets(as_json: Json = False) -> None:
-    """List the studies that ship."""
-    if as_json:
-        print(json.dumps([{"name": name, "description": load_study(name).description.strip()} for name in list_presets()], indent=2))
-        return
-    table = Table("name", "what it is", box=None)
-    for name in list_presets():
-        table.add_row(name, escape(load_study(name).description.strip()))
-    Console().print(table)
+    return table
 
 
 def _duration(seconds: float | None) -> str:

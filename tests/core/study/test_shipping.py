@@ -16,6 +16,7 @@ from asteer_core.study import Workspace, parse_study, run_line
 from asteer_core.study.detected_rows import detect_rows
 from asteer_core.study.shipping import candidates, ship
 from asteer_core.study.stages.saved_detectors import folder_of
+from asteer_core.study.text_rows import json_records
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +71,14 @@ def test_lines_in_lines_out_and_bad_ones_say_why(finished):
     ws, _ = finished
     loaded = load_detector(folder_of(ws, "toxicity", "floor"))
     lines = ['{"id": "a", "response": "you are stupid"}\n', "\n", "not json\n", "[1]\n", '{"text": "fine"}\n', '{"response": 3}\n']
-    rows = list(detect_rows(lines, loaded, 0.5))
+    rows = [row.record() for row in detect_rows(json_records(lines), loaded, 0.5)]
     assert [row["row"] for row in rows] == [1, 3, 4, 5, 6] and rows[0]["id"] == "a"
     assert [row["score"] is None for row in rows] == [False, True, True, False, True]
     assert "not JSON" in rows[1]["error"] and "is int; expected text" in rows[4]["error"]
     assert all(row["label"] == (row["score"] >= 0.5) for row in rows if row["score"] is not None)
     assert json.dumps(rows)
     with pytest.raises(DataError, match="line 3: not JSON"):
-        list(detect_rows(lines, loaded, 0.5, strict=True))
+        list(detect_rows(json_records(lines), loaded, 0.5, strict=True))
 
 
 def test_sources_of_test_rows_stand_in_one_table(finished):
