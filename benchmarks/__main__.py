@@ -8,6 +8,7 @@ from benchmarks import (
     diasafety,
     exchange,
     extraction,
+    fine_tuning,
     fleet,
     generation,
     growth,
@@ -20,5 +21,6 @@ from benchmarks._table import quick
 
 if __name__ == "__main__":
     small = quick(__doc__)
-    for module in (generation, extraction, peers, exchange, growth, metrics, warehouse, optimise, definitions, detectors, diasafety, fleet):
+    models = (generation, extraction, peers, exchange, growth)
+    for module in (*models, metrics, warehouse, optimise, definitions, detectors, fine_tuning, diasafety, fleet):
         module.main(small)

@@ -58,13 +58,14 @@ def test_bootstrap_agrees_with_delong_where_every_text_is_its_own_group(rng):
     assert norm.isf(ours.p / 2) == pytest.approx(norm.isf(theirs.p / 2), rel=0.06)
 
 
-def test_delong_equals_its_definition_by_brute_force(rng):
-    labels = np.array([0, 1] * 15)
+@pytest.mark.parametrize("n_positive", [15, 6, 24])  # equal classes would hide which class divides by which number
+def test_delong_equals_its_definition_by_brute_force(rng, n_positive):
+    labels = (np.arange(30) < n_positive).astype(int)
     scores = np.round(rng.random((2, 30)), 1)
     positive, negative = scores[:, labels == 1], scores[:, labels == 0]
     wins = (positive[:, :, None] > negative[:, None, :]) + 0.5 * (positive[:, :, None] == negative[:, None, :])
     v10, v01 = wins.mean(axis=2), wins.mean(axis=1)
-    covariance = np.cov(v10) / 15 + np.cov(v01) / 15
+    covariance = np.cov(v10) / n_positive + np.cov(v01) / (30 - n_positive)
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     got = delong(labels, scores[0], scores[1])
     assert got.estimate == pytest.approx(wins[0].mean() - wins[1].mean(), abs=1e-12)

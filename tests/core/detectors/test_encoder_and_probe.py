@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from asteer_core.detectors import Aids, TextSet, choose_kind
+from asteer_core.detectors.encoder import _quality
+from asteer_core.detectors.protocol import validation_of
 from asteer_core.detectors.ranking import auroc
 from asteer_core.errors import ConfigError, DataError, ModelError
+from asteer_core.model.finetuning import _Pace, _schedule
 from tests.core.detectors.conftest import planted_texts
 
 FAST = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "max_tokens": 32, "patience": None, "device": "cpu"}
@@ -131,6 +134,60 @@ def test_a_probe_chooses_the_block_that_shows_the_violation(sets):
     for aids in (Aids(sets["validation"]), Aids()):
         found = kind.fit(*sets["train"], np.random.default_rng(0), aids)
         assert found.block == 1 and quality(sets["test"][1], found.score(sets["test"][0])) > 0.95
+
+
+def test_a_block_that_only_remembers_the_training_texts_is_not_chosen(rng):
+    (texts, labels), (validation, known) = planted_texts(rng, 40), planted_texts(rng, 40)
+    remembered = rng.normal(size=(40, 200)).astype(np.float32)
+    remembered[:, 0] += 6.0 * labels
+    forgotten = rng.normal(size=(40, 200)).astype(np.float32)
+    for block, there, elsewhere in ((0, remembered, forgotten), (1, texts.activations["tiny", 1], validation.activations["tiny", 1])):
+        texts.activations["tiny", block], validation.activations["tiny", block] = there, elsewhere
+    found = choose_kind("activation_probe", {"model": "tiny"}).fit(texts, labels, np.random.default_rng(0), Aids((validation, known)))
+    assert found.block == 1
+
+
+def test_texts_set_aside_for_choosing_are_not_trained_on_and_have_both_classes(rng):
+    texts, labels = planted_texts(rng, 60)
+    (part, truth), (held, known) = validation_of(texts, labels, rng, Aids())
+    assert len(part) + len(held) == 60 and not {*part.prompts} & {*held.prompts}
+    assert known.sum() == 4 and len(known) == 8 and truth.sum() == 26
+    with pytest.raises(DataError, match="validation texts of one class only"):
+        validation_of(texts, labels, rng, Aids((held, np.ones(8))))
+
+
+def test_a_probe_reads_no_other_blocks_than_it_is_given(sets):
+    texts, labels = sets["train"]
+    found = choose_kind("activation_probe", {"model": "tiny"}).fit(texts.at_blocks("tiny", [0]), labels, np.random.default_rng(0))
+    assert found.block == 0 and texts.at_blocks("other", [0]).activations == {}
+
+
+def test_the_learning_rate_rises_and_then_falls_to_almost_nothing():
+    rates = [_schedule(step, 100, 0.1) for step in range(100)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3]) and max(rates) == rates[9] == rates[10] == 1
+    assert rates[55] == pytest.approx(0.5) and 0 < rates[99] < 0.02
+
+
+def test_of_epochs_with_one_auroc_the_one_with_the_lower_loss_is_kept():
+    labels, far, near = np.array([0, 1, 0, 1]), np.array([0.45, 0.55, 0.4, 0.6]), np.array([0.05, 0.95, 0.1, 0.9])
+    assert _quality(labels, near) > _quality(labels, far) and _quality(labels, near)[0] == 1
+    assert _quality(labels, far) > _quality(labels, np.array([0.01, 0.99, 0.6, 0.5]))
+
+
+def test_checkpoints_take_a_tenth_of_the_time_at_most(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("asteer_core.model.finetuning.time.monotonic", lambda: now[0])
+    pace = _Pace()
+    due = []
+    for seconds in (59.0, 2.0):
+        now[0] += seconds
+        due.append(pace.is_due())
+    with pace:
+        now[0] += 20.0
+    for seconds in (199.0, 2.0):
+        now[0] += seconds
+        due.append(pace.is_due())
+    assert due == [False, True, False, True]
 
 
 def test_a_probe_gives_no_verdict_on_a_response_without_tokens(sets):

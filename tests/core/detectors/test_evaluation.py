@@ -44,6 +44,9 @@ def test_evaluate_reports_the_unweighted_measures(rng):
     got = evaluate(labels, scores, groups, rng, n_boot=50)
     assert got["auroc"] == pytest.approx(np.mean([roc_auc_score(labels, s) for s in scores]), abs=1e-9)
     assert got["brier"] == pytest.approx(np.mean([brier_score_loss(labels, s) for s in scores]), abs=1e-9)
+    assert got["auprc"] == pytest.approx(np.mean([average_precision_score(labels, s) for s in scores]), abs=1e-9)
+    curves = [roc_curve(labels, s, drop_intermediate=False) for s in scores]
+    assert got["tpr_at_1_fpr"] == pytest.approx(np.mean([tpr[fpr <= 0.01].max() for fpr, tpr, _ in curves]), abs=1e-9)
     assert got["ece_15"] == pytest.approx(np.mean([ece_by_hand(labels, s) for s in scores]), abs=1e-9)
     assert (got["prevalence"], got["n_groups"], got["n_seeds"]) == (0.5, 120, 3)
     for name in MEASURES:

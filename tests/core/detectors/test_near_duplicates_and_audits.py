@@ -27,6 +27,22 @@ def test_each_planted_duplicate_goes_under_its_reason(rng):
     assert counts == {"exact": 1, "minhash": 1, "cosine": 1, "kept": 37, "total": 40}
 
 
+@pytest.mark.parametrize(("cosine", "kept"), [(0.94, True), (0.96, False)])
+def test_embeddings_nearer_than_95_hundredths_are_duplicates(rng, cosine, kept):
+    test = np.array([[2.0, 0.0]])
+    train = np.array([[cosine, np.sqrt(1 - cosine**2)]]) * 5
+    keep, _ = deduplicate(TextSet(sentences(rng, 1), train), TextSet(sentences(rng, 1), test))
+    assert keep.tolist() == [kept]
+
+
+def test_each_audit_reads_its_own_counts_and_is_flagged_beyond_its_gate_only(rng):
+    arm, real = TextSet(sentences(rng, 40)), TextSet(sentences(rng, 40))
+    report = audit_arm(arm, real, rng, duplicates={"kept": 95, "total": 100}, judged={"kept": 90, "total": 100})
+    assert report["duplicate_share"] == pytest.approx(0.05) and report["judge_overlap"] == pytest.approx(0.1)
+    assert flags(report | {"duplicate_share": 0.05, "length_auroc": 0.75}) == ["judge"]
+    assert flags({"length_auroc": 0.2, "generator_auroc": 0.04, "duplicate_share": 0.051}) == ["length", "generator", "duplicates"]
+
+
 def test_without_embeddings_cosine_is_unchecked_not_zero(rng):
     texts = sentences(rng, 10)
     keep, counts = deduplicate(TextSet(texts), TextSet(texts))

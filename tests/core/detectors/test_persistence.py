@@ -9,6 +9,7 @@ import pytest
 
 from asteer_core.detectors import Aids, DetectorCard, choose_kind, evaluate, read_detector, save_detector, threshold
 from asteer_core.detectors.cards import Result, Training
+from asteer_core.detectors.persistence import rate_interval
 from asteer_core.errors import ConfigError, StoreError
 from tests.core.detectors.conftest import planted_texts
 
@@ -76,6 +77,47 @@ def test_a_threshold_needs_a_rate_and_negatives(fitted, tmp_path):
         threshold(saved, 0.01)
     with pytest.raises(ConfigError, match="false-positive rate 1.5"):
         threshold(saved, 1.5)
+
+
+def test_so_few_negatives_show_no_rate_below_one_of_them(fitted, tmp_path):
+    found, *_ = fitted
+    scores, labels = np.linspace(0, 1, 80), np.arange(80) % 2
+    saved = read_detector(save_detector(tmp_path / "d", found, card(), (scores, labels)))
+    with pytest.raises(
+        ConfigError, match=r"has 40 validation negatives, which cannot show a false-positive rate of 0.02: .* Ask for 0.025 "
+    ):
+        threshold(saved, 0.02)
+    assert threshold(saved, 0.025)["reached"] == threshold(saved)["reached"] == 0.025 and threshold(saved)["fpr"] == 0.025
+    assert threshold(saved, 0)["reached"] == 0
+    many = read_detector(save_detector(tmp_path / "many", found, card(), (np.linspace(0, 1, 1000), np.arange(1000) % 2)))
+    assert threshold(many)["fpr"] == 0.01 and threshold(many)["reached"] == 0.01
+
+
+@pytest.mark.parametrize("positive", [0.9, 0.5 + 4e-7])
+def test_a_negative_that_rounding_lifts_in_another_batch_is_still_not_flagged(fitted, tmp_path, positive):
+    found, *_ = fitted
+    scores, labels = np.array([0.1, 0.5, positive]), np.array([0, 0, 1])
+    chosen = threshold(read_detector(save_detector(tmp_path / "d", found, card(), (scores, labels))), 0)
+    assert 0.5 + 1e-7 < chosen["threshold"] <= positive and chosen["tpr"] == 1
+
+
+def test_the_upper_end_of_the_rate_is_the_exact_one(fitted, tmp_path):
+    from scipy.stats import binom
+
+    found, *_ = fitted
+    saved = read_detector(save_detector(tmp_path / "d", found, card(), (np.linspace(0, 1, 200), np.arange(200) % 2)))
+    chosen = threshold(saved, 0.05)
+    assert chosen["n_negatives"] == 100 and binom.cdf(5, 100, chosen["fpr_hi"]) == pytest.approx(0.025, abs=1e-9)
+    lo, hi = rate_interval(5, 100)
+    assert hi == chosen["fpr_hi"] and binom.sf(4, 100, lo) == pytest.approx(0.025, abs=1e-9)
+    assert rate_interval(0, 10)[0] == 0 and rate_interval(10, 10)[1] == 1
+
+
+def test_texts_that_the_detector_could_not_read_are_not_among_the_validation_scores(fitted, tmp_path):
+    found, *_ = fitted
+    scores = np.where(np.arange(40) < 4, np.nan, 0.5)
+    saved = read_detector(save_detector(tmp_path / "d", found, card(), (scores, np.arange(40) % 2)))
+    assert len(saved.validation_scores) == len(saved.validation_labels) == 36
 
 
 def test_nothing_but_a_detector_is_replaced_and_only_when_asked(fitted, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from asteer_core import load_detector
 from asteer_core.detectors import hindsight
+from asteer_core.detectors.ranking import auroc
 from asteer_core.errors import ConfigError, DataError
 from asteer_core.study import Workspace, parse_study, run_line
 from asteer_core.study.detected_rows import detect_rows
@@ -98,4 +99,7 @@ def test_choosing_on_the_test_set_among_equals_is_optimistic_and_among_one_is_no
     many = hindsight(labels, noise, groups, validation, np.random.default_rng(1))
     alone = hindsight(labels, noise[:1], groups, validation[:1], np.random.default_rng(1))
     assert many.chosen == int(np.argmax(validation)) and abs(many.auroc - 0.5) < 0.15
+    assert many.best == int(np.argmax([auroc(labels, row[0], np.ones((120, 1)))[0] for row in noise])) and many.lo <= many.auroc <= many.hi
+    with pytest.raises(DataError, match="a validation AUROC is undefined"):
+        hindsight(labels, noise, groups, [float("nan"), *validation[1:]], np.random.default_rng(1))
     assert many.best_auroc > 0.57 and many.optimism > 0.03 and abs(alone.optimism) < 0.02
