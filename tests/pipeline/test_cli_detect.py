@@ -148,13 +148,15 @@ def test_a_detector_is_tested_on_rows_of_ones_own(capsys):
 def test_training_rows_that_repeat_test_rows_are_left_out_and_prompts_never_cross(capsys, tmp_path):
     rows = [json.loads(line) for line in Path("labelled.jsonl").read_text().splitlines()]
     for n, row in enumerate(rows):
-        row["split"] = ("train", "validation", "test")[(n // 2) % 3]
-    rows[0]["response"] = rows[4]["response"].upper()
+        row["split"] = ("train", "train", "train", "validation", "test", "test")[(n // 2) % 6]
+    rows[0]["response"] = rows[8]["response"].upper()
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, out, _ = run(capsys, "train-on", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "d"), "--kind", "tfidf", "--json")
     card = json.loads(out)
-    assert code == 0 and card["training"]["n_positives"] == 40 and card["training"]["n_negatives"] == 39
-    assert card["audits"]["duplicate_share"] == pytest.approx(1 / 80) and card["results"][0]["measures"]["n_positive"] == 40
+    assert code == 0 and card["training"]["n_positives"] == 60 and card["training"]["n_negatives"] == 59
+    assert card["audits"]["duplicate_share"] == pytest.approx(1 / 120) and card["results"][0]["measures"]["n_positive"] == 40
+    thresholds = json.loads(run(capsys, "show", str(tmp_path / "d"), "--json")[1])["thresholds"]
+    assert {row["n_negatives"] for row in thresholds} == {20}
     rows[0]["split"] = "test"
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, _, err = run(capsys, "train-on", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "e"))
