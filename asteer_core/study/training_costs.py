@@ -13,8 +13,8 @@ from asteer_core.study.plan import Plan
 from asteer_core.study.study import Study
 from asteer_core.study.trial import n_positives
 
-FLOPS_PER_CORE = 3e10
-"""Floating-point operations per second and core that fine-tuning and scoring reach on a CPU; see `benchmarks/detectors.py`."""
+FLOPS_PER_CORE = 5e10
+"""Floating-point operations per second and core that fine-tuning and scoring reach on a CPU; see `benchmarks/fine_tuning.py`."""
 CHARACTERS_PER_TOKEN, SPECIAL_TOKENS = 4.0, 2
 TESTED = ("validation", "test")
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from asteer_core.concepts import load_concept
-from asteer_core.errors import ConfigError
-from asteer_core.study import list_presets, load_study, plan
-from asteer_core.study.estimate import estimate
+from asteer_core.errors import AsteerError, ConfigError
+from asteer_core.study import Workspace, list_presets, load_study, parse_study, plan
+from asteer_core.study.estimate import Estimate, estimate
 from asteer_core.study.study import Study
 from asteer_core.study.template import json_schema, study_template, write_template
 
@@ -87,3 +87,35 @@ def test_a_study_of_static_embeddings_says_whether_they_are_there(tmp_path: Path
     assert before.distils and not estimate(plain, plan(plain), tmp_path, cores=2).distils
     after = estimate(study, plan(study), with_static_table(tmp_path), cores=2)
     assert not after.distils and before.seconds is not None and after.seconds is not None and before.seconds > after.seconds + 10
+
+
+def test_slow_trainings_are_counted_and_priced(tmp_path: Path) -> None:
+    study = load_study("quick")
+    rest = study.model_dump(mode="json", exclude={"detectors"})
+
+    def cost_with(epochs: int) -> Estimate:
+        kinds = ["embedding", {"kind": "encoder", "name": "small", "seeds": 2, "epochs": epochs}]
+        slow = parse_study({**rest, "detectors": {"kinds": kinds}}, "quick")
+        return estimate(slow, plan(slow), tmp_path, cores=2)
+
+    cheap, dear = estimate(study, plan(study), tmp_path, cores=2), cost_with(3)
+    assert cheap.training == () and dear.seconds and cheap.seconds
+    (cost,) = dear.training
+    per_concept = dear.responses // (len(study.concepts) * 80)  # corpora of 80 responses, to which the real positives come
+    assert (cost.detector, cost.seeds) == ("small", 2) and cost.fits == 2 * (2 * (per_concept + 1) + 1)
+    assert dear.seconds == pytest.approx(cheap.seconds + cost.seconds)
+    assert 1.5 < cost_with(6).training[0].seconds / cost.seconds < 2
+
+
+def test_weights_that_are_nowhere_have_no_price_and_their_absence_stops_the_study_at_once(tmp_path: Path) -> None:
+    study = load_study("quick").model_dump(mode="json", exclude={"detectors"})
+    hub = parse_study({**study, "detectors": {"kinds": [{"kind": "encoder", "model": "owner/encoder"}]}}, "quick")
+    cost = estimate(hub, plan(hub), tmp_path, cores=2)
+    assert cost.training[0].seconds is None and cost.seconds is None and cost.training[0].fits > 0
+    for kind, message in (
+        ({"kind": "encoder", "model": "./none"}, "encoder './none': no such folder, and no hub id"),
+        ({"kind": "activation_probe", "model": "lama-3m"}, "Did you mean 'llama-3m'"),
+        ({"kind": "activation_probe", "layers": [99]}, "layer 99 of model 'llama-3m', which has blocks 0 to"),
+    ):
+        with pytest.raises(AsteerError, match=message):
+            Workspace(parse_study({**study, "detectors": {"kinds": [kind]}}, "quick"), tmp_path)
