@@ -35,9 +35,9 @@ def cost(rungs: Sequence[Rung], samples: int = 1) -> int:
 
 
 def schedule(candidates: int, budget: int, largest: int, prompts: Sequence[int] | None = None, samples: int = 1) -> tuple[Rung, ...]:
-    """Return the rungs that spend the budget best: the last has one configuration on `largest` prompts (or the last of `prompts`).
+    """Return the rungs that spend the budget best: the last has `largest` prompts (or the last of `prompts`), and one configuration, or
+    as many as are left money for. Where the budget carries every configuration in full, that is the only rung.
 
-    Where the budget carries every configuration in full, that is the only rung.
     Without `prompts`, rungs grow fourfold from the largest first rung at which more than one configuration survives; with them, the
     mildest cut that the budget covers is taken.
 
@@ -95,9 +95,12 @@ def _cut(candidates: int, sizes: Sequence[int], eta: float) -> tuple[Rung, ...]:
 
 
 def _widened(rungs: tuple[Rung, ...], budget: int, samples: int) -> tuple[Rung, ...]:
-    """Return the rungs with what is left of the budget spent on further survivors, at the earlier rungs first."""
+    """Return the rungs with what is left of the budget spent on further survivors, at the earlier rungs first.
+
+    Several configurations on all prompts decide better than few prompts do, so the last rung is widened too.
+    """
     counts = [rung.configurations for rung in rungs]
-    for place in range(1, len(counts) - 1):
+    for place in range(1, len(counts)):
         for wider in itertools.count(counts[place] + 1):
             trial = [*counts[:place], wider, *counts[place + 1 :]]
             made = tuple(Rung(rung.prompts, count) for rung, count in zip(rungs, trial, strict=True))

@@ -117,8 +117,14 @@ class Search:
 
 
 def winner(trials: pl.DataFrame) -> dict[str, Any]:
-    """Return the row of a table of trials in which its search ended: the best of the last rung."""
-    return trials.filter(pl.col("kept")).row(-1, named=True)
+    """Return the row of a table of trials in which its search ended: the best of the last rung.
+
+    Its `fresh_n` is 0 where others answered as many prompts: then every response had a part in the choice.
+    """
+    best = trials.filter(pl.col("kept")).row(-1, named=True)
+    if trials.filter((pl.col("rung") == best["rung"]) & pl.col("stopped").is_null()).height > 1:
+        best |= {"fresh_n": 0, "fresh_success": None, "fresh_coherence": None}
+    return best
 
 
 def trial_store(ws: Workspace) -> Store:

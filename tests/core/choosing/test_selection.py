@@ -26,13 +26,14 @@ def test_text_that_begins_unlike_any_language_or_repeats_itself_is_stopped_and_o
     fine = np.zeros(4)
     assert stopped(np.full(4, 1.1), fine, CALM, rule) is None
     assert "deviations" in stopped(np.full(4, 9.0), fine, CALM, rule)
-    assert "repeat" in stopped(np.full(4, 1.1), np.full(4, 0.9), CALM, rule)
+    assert "repeat" in stopped(np.full(4, 1.1), np.full(4, 0.75), CALM, rule)
+    assert stopped(np.full(4, 1.1), np.full(4, 0.65), CALM, rule) is None
     assert stopped(np.array([1.0, 1.0, 1.0, 90.0]), fine, CALM, rule) is None, "one odd response of four is no reason"
     assert stopped(np.full(4, np.nan), fine, CALM, rule) is None
 
 
 def test_thresholds_pass_what_reaches_both_and_nothing_undefined():
-    success, coherence = np.array([0.9, 0.9, 0.2, np.nan]), np.array([0.8, 0.1, 0.9, 0.9])
+    success, coherence = np.array([0.5, 0.9, 0.2, np.nan]), np.array([0.8, 0.1, 0.9, 0.9])
     assert passing(success, coherence, Thresholds(0.5, 0.5)).tolist() == [True, False, False, False]
     assert passing(success, coherence, Thresholds(0, 0)).all()
     with pytest.raises(ConfigError, match="0 to 1"):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -148,6 +149,26 @@ def test_a_stopped_configuration_has_cost_its_probes_and_says_so(prepared, untri
     with pytest.raises(DataError, match="stopped early"):
         search(ws, *CELL, settings)
     assert stored_rows(ws, KEYS) == 2 * 3 * 2
+
+
+def test_a_proposal_is_stopped_by_its_first_tokens_before_the_rest_is_paid(untried):
+    ws = untried()
+    stop = replace(SETTINGS, early_stop=True, stop=StopRule(probes=2, deviations=-1e9))
+    with pytest.raises(DataError, match="stopped early"):
+        search(ws, *CELL, stop)
+    stored = list((trial_store(ws).root / "responses").rglob("*.parquet"))
+    assert len(stored) == 3 and sum(pl.read_parquet(file).height for file in stored) == 3 * 2
+
+
+def test_another_seed_asks_other_prompts_first(untried):
+    ws, settings = untried(), SearchSettings(parse_budget("40"), "success", prompts=(4, 16))
+    asked = []
+    for seed in (0, 1):
+        found = search(ws, *CELL, replace(settings, seed=seed))
+        asked.append(found.trials.rows(KEYS, 4)[KEYS[0]]["prompt_id"].to_list())
+        # Within a search all configurations answer the same prompts.
+        assert found.trials.rows(KEYS, 4)[KEYS[1]]["prompt_id"].to_list() == asked[-1]
+    assert asked[0] != asked[1]
 
 
 def stored_rows(ws, keys):
