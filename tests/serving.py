@@ -19,17 +19,20 @@ from typing import Any, TypeVar
 from asteer_pipeline.cli.ui import ui_command
 
 Found = TypeVar("Found")
+OTHER_DEFINITIONS = "load_from: [{python_file: {relative_path: '%s', location_name: asteer}}]"
 
 
 class Served:
-    """An `asteer ui` that runs until its context ends."""
+    """An `asteer ui` that runs until its context ends; `definitions` is a file that takes the place of the pipeline's own."""
 
-    def __init__(self, study: Path, home: Path) -> None:
+    def __init__(self, study: Path, home: Path, definitions: Path | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url, self._log = f"http://127.0.0.1:{port}", home / "ui.log"
         command, environment = ui_command(str(study), home, port)
+        if definitions is not None:
+            Path(command[command.index("-w") + 1]).write_text(OTHER_DEFINITIONS % definitions)
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True)
 
@@ -67,9 +70,9 @@ class Served:
 
 
 @contextmanager
-def asteer_ui(study: Path, home: Path) -> Iterator[Served]:
+def asteer_ui(study: Path, home: Path, definitions: Path | None = None) -> Iterator[Served]:
     """Yield a running `asteer ui` over a study file and a home."""
-    served = Served(study, home)
+    served = Served(study, home, definitions)
     try:
         yield served
     finally:
