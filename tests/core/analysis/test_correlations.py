@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from asteer_core.analysis import METRICS, correlations, fisher_pool
+from asteer_core.analysis import METRICS, correlations, fisher_pool, interval
 from asteer_core.errors import ConfigError, DataError
 
 
@@ -76,6 +78,33 @@ def test_the_pooled_p_value_weighs_concepts_as_the_pooled_correlation_does(study
     # The five weigh 2 beside 29; as equals they would drown what the 32 show.
     found = row(table, "mean_length")
     assert found["spearman"] > 0.3 and found["p_permutation"] < 0.05
+
+
+def test_a_difference_of_correlations_is_of_the_same_rows_on_the_same_resamples(study, rng):
+    near = study.with_columns(hm_sc=pl.col("hm") + pl.Series(1e-3 * rng.normal(size=study.height)))
+    table = correlations(near, n_boot=200, metrics=["hm", "hm_sc"])
+    for concept in ("c0", "pooled"):
+        paired, alone = row(table, "hm - hm_sc", concept), row(table, "hm", concept)
+        for low, high in (("spearman_lo", "spearman_hi"), *([("cluster_lo", "cluster_hi")] if concept == "pooled" else [])):
+            assert paired[high] - paired[low] < 0.3 * (alone[high] - alone[low]), (concept, low)
+    holes = study.with_columns(hm=pl.when(pl.int_range(pl.len()) < 12).then(None).otherwise(pl.col("hm")))
+    own = study.filter(pl.col("concept") == "c0")[12:]
+    expected = spearmanr(own["hm"], own["auroc"]).statistic - spearmanr(own["hm_sc"], own["auroc"]).statistic
+    found = row(correlations(holes, n_boot=20, metrics=["hm", "hm_sc"]), "hm - hm_sc", "c0")
+    assert found["n"] == 20 and found["spearman"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_intervals_over_cells_reach_as_far_as_their_number_asks(study, monkeypatch):
+    asked = []
+
+    def spied(draws, n_cells=None):
+        asked.append(n_cells)
+        return interval(draws, n_cells)
+
+    # The package shows the function under the module's name.
+    monkeypatch.setattr(sys.modules["asteer_core.analysis.correlations"], "interval", spied)
+    found = row(correlations(study, n_boot=100, metrics=["hm"]), "hm")
+    assert [number for number in asked if number is not None] == [8] and found["n_cells"] == 8 and found["cluster_lo"] is not None
 
 
 def test_what_has_no_effect_is_hardly_ever_found(make_study, rng):
