@@ -144,10 +144,12 @@ def explain(error: Exception, sql: str = "") -> Exception:
             f"{file.group(1)}: a file behind a view is missing or not complete ({text.splitlines()[0]}); "
             "run the study again, which makes it anew, then publish (materialise `warehouse`)"
         )
-    if "read-only" in text.lower():
-        kind = re.search(r'statement of type "(\w+)"', text)
+    writing = re.search(r"can only (delete|update|insert)", text, re.IGNORECASE)
+    if writing or "read-only" in text.lower():
+        kind = writing or re.search(r'statement of type "(\w+)"', text)
+        what = kind.group(1).upper() if kind else "this statement"
         return ConfigError(
-            f"the warehouse is read-only, and {kind.group(1) if kind else 'this statement'} would change it. To keep rows of your own, "
-            "write them to a file (asteer sql -o rows.parquet), or ATTACH 'mine.duckdb' AS mine and create tables there"
+            f"the warehouse is read-only, and {what} would change it. To keep rows of your own, write them to a file "
+            "(asteer sql -o rows.parquet), or ATTACH 'mine.duckdb' AS mine and create tables there"
         )
     return ConfigError(f"the query failed: {text}")

@@ -33,7 +33,8 @@ def show(found: pl.DataFrame, *, terminal: bool, paged: bool) -> None:
         _print(console, _records(found.columns, cells), found.height * (len(widths) + 1), paged=paged)
     else:
         kept = _fitting(widths, console.width)
-        narrow = [[_cut(row[place]) for place in kept] for row in cells]
+        # Where all columns fit, long texts are folded within theirs.
+        narrow = cells if len(kept) == len(widths) else [[_cut(row[place]) for place in kept] for row in cells]
         _print(console, _table(found.select(found.columns[place] for place in kept), narrow), found.height + 4, paged=paged)
         left = [name for place, name in enumerate(found.columns) if place not in kept]
         if left:

@@ -69,7 +69,7 @@ def shell(
             continue
         except EOFError:
             return
-        if text in (".quit", ".exit"):
+        if leaves(text):
             return
         if text:
             _answer(text, names, run, complain, say)
@@ -86,11 +86,14 @@ def _answer(
             wide = max((len(name.text) for name in names if name.kind in LISTED), default=0)
             say("\n".join(f"{name.text:{wide}}  {name.doc}" for name in names if name.kind in LISTED))
         elif command == ".describe":
-            tables = [name.text for name in names if name.kind in ("table", "view")]
-            if argument.strip(" ;") not in tables:
-                raise unknown_name("table", argument.strip(" ;"), tables)
-            run(f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = {quote(argument.strip(' ;'))}")
-        elif command.startswith("."):
+            table, tables = argument.strip(" ;"), [name.text for name in names if name.kind in ("table", "view")]
+            if table not in tables:
+                raise unknown_name("table", table, tables)
+            run(
+                "SELECT column_name, data_type, comment FROM duckdb_columns() "
+                f"WHERE schema_name = 'main' AND table_name = {quote(table)} ORDER BY column_index"
+            )
+        elif command.startswith((".", "\\")):
             complain(f"{command}: no such command\n{HELP}")
         else:
             run(text.rstrip("; \n"))
@@ -100,10 +103,15 @@ def _answer(
         complain("interrupted")
 
 
+def leaves(text: str) -> bool:
+    """Return whether the reader wants to leave: .quit, or what other prompts call it."""
+    return text.strip().rstrip(";").strip().lower().lstrip(".\\") in ("quit", "exit", "q")
+
+
 def is_complete(text: str) -> bool:
-    """Return whether Enter ends the statement: it ends in a semicolon, is a dot command, or is empty."""
+    """Return whether Enter ends the statement: it ends in a semicolon, is a dot command, asks to leave, or is empty."""
     stripped = text.strip()
-    return not stripped or stripped.startswith(".") or stripped.endswith(";")
+    return not stripped or leaves(stripped) or stripped.startswith((".", "\\")) or stripped.endswith(";")
 
 
 def _keys() -> KeyBindings:

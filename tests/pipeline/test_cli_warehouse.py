@@ -116,7 +116,8 @@ def typed(published, tmp_path, keys: str, run=None) -> tuple[list[str], list[str
 def test_the_prompt_takes_statements_over_several_lines_and_keeps_them(published, tmp_path):
     ran, _, said = typed(published, tmp_path, "SELECT 1\rFROM x;\r.tables\r.describe regret\r.wrong\r")
     assert ran[0] == "SELECT 1\nFROM x"
-    assert "table_name = 'regret'" in ran[1]
+    described = query(ran[1], published / "warehouse.duckdb")
+    assert described["column_name"].to_list() == query("FROM regret LIMIT 0", published / "warehouse.duckdb").columns
     assert any("leaderboard" in text and "Every trained detector" in text for text in said)
     assert "FROM x;" in (tmp_path / "deep" / "history").read_text()
 
@@ -136,7 +137,13 @@ def test_the_prompt_goes_on_after_an_error(published, tmp_path):
     assert ran == ["bad", "good"] and complained == ["the query failed"]
 
 
-@pytest.mark.parametrize(("text", "done"), [("SELECT 1", False), ("SELECT 1;", True), (".help", True), ("", True)])
+@pytest.mark.parametrize("word", [".quit", "quit", "exit;", "\\q", "QUIT"])
+def test_the_prompt_is_left_by_the_words_of_other_prompts(published, tmp_path, word):
+    ran, complained, _ = typed(published, tmp_path, f"{word}\rSELECT 1;\r")
+    assert ran == complained == []
+
+
+@pytest.mark.parametrize(("text", "done"), [("SELECT 1", False), ("SELECT quit", False), ("SELECT 1;", True), (".help", True), ("", True)])
 def test_enter_ends_a_statement_at_its_semicolon(text, done):
     assert is_complete(text) == done
 
