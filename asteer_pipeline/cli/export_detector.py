@@ -20,7 +20,7 @@ def detector(
     out: Annotated[Path, typer.Option(help="Folder to write; must be new.")],
     kind: Annotated[str | None, typer.Option(help="A detector of the study, such as embedding or tfidf; default its headline.")] = None,
     study: Annotated[str, typer.Option(help="Study that was searched; default the one that asteer optimise makes.")] = NAME,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a detector that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--force", help="Replace a detector that is there.")] = False,
     home: Annotated[Path | None, typer.Option(help="Folder of the results; default ASTEER_HOME, else ./.asteer.")] = None,
 ) -> None:
     """Train a detector on a training set, test it on the concept's real text, and save it with its model card."""

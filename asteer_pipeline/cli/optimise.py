@@ -158,7 +158,9 @@ def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, ws: Workspa
     place = f" --home {home}" if home else ""
     named = "" if ws.study.name == NAME else f" --study {ws.study.name}"
     cell = f"{made.concept} --model {made.model}{named}{place}"
-    console.print(f"{made.rows.height} rows. Next:", markup=False, highlight=False)
+    violating = made.rows.filter(pl.col("label") == 1).height
+    rest = f" and {made.rows.height - violating} others" if made.rows.height > violating else ""
+    console.print(f"{violating} violating rows{rest}. Next:", markup=False, highlight=False)
     for what, folder in (("training-set", "set"), ("detector", "detector")):
         console.print(f"  asteer export {what} {cell} --out {made.concept}-{folder}", markup=False, highlight=False, soft_wrap=True)
 

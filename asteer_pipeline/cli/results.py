@@ -1,5 +1,6 @@
 """What a study found, read from the warehouse and shown as tables: configurations, correlations, and where to look further."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,16 @@ def _cells(row: dict[str, Any], *, wide: bool) -> list[str]:
     metrics = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"]) if wide else number(row[name]) for name in axes]
     auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"]) + ("*" if row["flags"] else "")
     difference = interval(row["difference"], row["difference_lo"], row["difference_hi"], signed=True)
-    return [escape(text) for text in (_short(row), *metrics, auroc, difference)]
+    return [escape(text) for text in (key_of(row), *metrics, auroc, difference)]
 
 
-def _short(row: dict[str, Any]) -> str:
-    """Return the configuration's key: its id without concept and hash."""
-    return str(row["configuration_id"]).removeprefix(f"{row['concept']}:").split("#")[0]
+def key_of(row: dict[str, Any]) -> str:
+    """Return the configuration's key, its id without concept and hash, and what dials left to the study came out as."""
+    key = str(row["configuration_id"]).removeprefix(f"{row['concept']}:").split("#")[0]
+    found = [f"L{row['layer']:02d}"] if ":Lauto" in key and row["layer"] is not None else []
+    if re.search(r":k[\d.]", key) and row["strength"] is not None:
+        found.append(f"s{row['strength']:.2f}")
+    return f"{key} = {' '.join(found)}" if found else key
 
 
 def _correlations(found: list[dict[str, Any]]) -> Table:

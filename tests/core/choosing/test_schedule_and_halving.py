@@ -79,11 +79,11 @@ def test_halving_finds_the_best_and_compares_within_a_rung_only():
 
     def evaluate(chosen, rung):
         asked.append((len(chosen), rung.prompts))
-        # Scores of the second rung are lower throughout: a comparison across rungs would pick a loser of the first.
-        return {name: int(name[1]) - 100 * (rung.prompts > 16) for name in chosen}
+        # Later scores are lower throughout and turn the order round: whoever remembers those of the first rung takes another winner.
+        return {name: int(name[1]) if rung.prompts == 16 else -100 - int(name[1]) for name in chosen}
 
     found = halve(names, [Rung(16, 8), Rung(64, 3), Rung(256, 1)], evaluate)
-    assert found.best == "c7" and asked == [(8, 16), (3, 64), (1, 256)]
+    assert found.best == "c5" and asked == [(8, 16), (3, 64), (1, 256)]
     assert [trial.candidate for trial in found.trials if trial.kept and trial.rung == 0] == ["c7", "c6", "c5"]
 
 
