@@ -41,7 +41,7 @@ def fit_context(pair: TokenPair, longest: int | None) -> tuple[list[int], int]:
     if longest is None or len(pair.ids) <= longest:
         return pair.ids, pair.start
     prompt, response = pair.ids[: pair.start], pair.ids[pair.start :]
-    response = response[: max(longest - len(prompt), longest // 2)]
+    response = response[: max(longest - len(prompt), (longest + 1) // 2)]
     room = longest - len(response) - pair.bos
     if len(prompt) - pair.bos > room:
         prompt = prompt[: pair.bos] + prompt[len(prompt) - room :]
