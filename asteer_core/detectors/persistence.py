@@ -61,10 +61,11 @@ def save_detector(
     """
     folder = Path(path)
     choose_kind(card.kind, card.options)
-    if folder.exists() and not (overwrite and (folder / CARD).is_file()):
-        what = "a detector is there already; pass overwrite (--force)" if (folder / CARD).is_file() else "it is there and holds no detector"
+    if folder.exists() and not (overwrite and _is_detector(folder)):
+        what = "a detector is there already; pass overwrite (--force)" if _is_detector(folder) else "it is there and holds no detector"
         raise StoreError(f"{folder}: {what}, or choose another folder")
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    place, unique = folder.resolve(), uuid.uuid4().hex[:8]
+    draft, replaced = (place.with_name(f".{place.name}.{unique}.{end}") for end in ("part", "old"))
     try:
         draft.mkdir(parents=True)
         detector.save(draft)
@@ -76,13 +77,25 @@ def save_detector(
         (draft / README).write_text(readme(card), encoding="utf-8")
         (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if folder.exists():
-            shutil.rmtree(folder)
+            # Moved aside first: a kill in between must leave one of the two whole.
+            folder.rename(replaced)
         draft.rename(folder)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error}); free some space or choose another folder") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
     return folder
+
+
+def _is_detector(folder: Path) -> bool:
+    """Return whether a folder may be replaced as a detector: other tools write a card.json too."""
+    try:
+        read_card(folder)
+    except StoreError:
+        return False
+    return True
 
 
 def read_card(path: Path | str) -> DetectorCard:

@@ -201,6 +201,7 @@ def test_the_detector_of_a_study_is_saved(capsys, tmp_path, configuration):
         (["train-on", "labelled.jsonl", "--out", "x", "--kind", "encoder", "--option", "epoch=3"], "Did you mean 'epochs'"),
         (["train-on", "labelled.jsonl", "--out", "x", "--option", "epochs"], "--option 'epochs'; expected name=value"),
         (["train-on", "labelled.jsonl", "--out", "x", "--kind", "encoder", "--option", "model=none"], "encoder 'none': no such folder"),
+        (["train-on", "labelled.jsonl", "--out", ".", "--kind", "tfidf", "--force"], ".: it is there and holds no detector"),
         (["train-on", "labelled.jsonl", "--out", "home", "--kind", "tfidf"], "home: it is there and holds no detector"),
     ],
 )

@@ -128,8 +128,20 @@ def test_nothing_but_a_detector_is_replaced_and_only_when_asked(fitted, tmp_path
     save_detector(tmp_path / "d", found, card(name="second"), overwrite=True)
     assert read_detector(tmp_path / "d").card.name == "second" and [path.name for path in tmp_path.iterdir()] == ["d"]
     (tmp_path / "mine").mkdir()
-    with pytest.raises(StoreError, match="holds no detector"):
-        save_detector(tmp_path / "mine", found, card(), overwrite=True)
+    for there in ("", '{"datasets": []}'):
+        if there:
+            (tmp_path / "mine" / "card.json").write_text(there)
+        with pytest.raises(StoreError, match="holds no detector"):
+            save_detector(tmp_path / "mine", found, card(), overwrite=True)
+
+
+def test_a_detector_that_cannot_be_replaced_stays(fitted, tmp_path, monkeypatch):
+    found, *_ = fitted
+    save_detector(tmp_path / "d", found, card())
+    monkeypatch.setattr("pathlib.Path.write_text", lambda *given, **named: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(StoreError, match="cannot be written .disk full."):
+        save_detector(tmp_path / "d", found, card(name="second"), overwrite=True)
+    assert read_detector(tmp_path / "d").card.name == "rude" and [path.name for path in tmp_path.iterdir()] == ["d"]
 
 
 def change_card(folder, **changes):
