@@ -83,13 +83,13 @@ def small_study() -> Study:
 @pytest.fixture(scope="session")
 def with_static_table() -> Callable[[Path], Path]:
     """A function that puts a table of static embeddings of drawn vectors into a home: distilling a real one takes half a minute."""
-    from asteer_core.model.static_embeddings import WIDTH, static_path
+    from asteer_core.model.static_embeddings import VERSION, WIDTH, static_path
     from asteer_core.tensors import write_tensors
 
     def make(home: Path) -> Path:
         drawn = np.random.default_rng(0).normal(size=(30_522 + 1, WIDTH))
         drawn *= np.linspace(0, 1, len(drawn))[:, None] ** 0.5  # rare words weigh more
-        write_tensors(static_path(home), "static embeddings", 1, {}, {"vectors": drawn.astype(np.float16)})
+        write_tensors(static_path(home), "static embeddings", VERSION, {}, {"vectors": drawn.astype(np.float16)})
         return home
 
     return make

@@ -8,7 +8,7 @@ vectors live in another space than the encoder's and must never be compared with
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from asteer_core.types import fingerprint
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VERSION = 1
+VERSION = 2
 """Changes with the recipe below."""
 WIDTH = 256
 SMOOTHING = 1e-4
@@ -119,18 +119,32 @@ class StaticEncoder:
         """Return the vectors of all tokens and, last, of the empty text, float16 [token + 1, 256]; zero for marks that are no words."""
         vocabulary = self._tokenizer.get_vocab()
         begin, end = vocabulary["[CLS]"], vocabulary["[SEP]"]
-        kept = sorted(number for token, number in vocabulary.items() if not _NO_WORDS.fullmatch(token))
+        kept = by_frequency(vocabulary)
         pooled = self._encoder.pool([[begin, number, end] for number in kept] + [[begin, end]], on_progress=self._on_distil)
         vectors = np.zeros((len(vocabulary) + 1, WIDTH), dtype=np.float16)
         vectors[[*kept, -1]] = distilled(pooled[:-1], pooled[-1])
         return vectors
 
 
+def by_frequency(vocabulary: Mapping[str, int]) -> list[int]:
+    """Return the numbers of the tokens that are no mere marks, common ones first, as far as a WordPiece vocabulary tells.
+
+    It lists words and parts of words by falling frequency, but before them the characters of its alphabet by code: in their place
+    "the" would count as the thousandth token. Here those of ASCII come first, the rest of the alphabet last.
+    """
+
+    def rank(item: tuple[str, int]) -> tuple[int, int]:
+        token, number = item
+        return (1 if len(token) > 1 else 0 if token.isascii() else 2), number
+
+    return [number for token, number in sorted(vocabulary.items(), key=rank) if not _NO_WORDS.fullmatch(token)]
+
+
 def distilled(tokens: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Return the static vectors of tokens in order of falling frequency, and of the empty text last, float64 [token + 1, 256].
 
     The principal components of the tokens' vectors, weighted by a / (a + p): p is the probability that Zipf's law gives a token of
-    that rank (1 / (rank + 1), from rank 1), which stands in for counts of a corpus. A WordPiece vocabulary is in that order.
+    that rank (1 / (rank + 1), from rank 1), which stands in for counts of a corpus.
 
     Args:
         tokens: mean-pooled vector of each token as a text of its own, [token, d_embed]. empty: that of the empty text, [d_embed].

@@ -17,7 +17,7 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"numpy", "parquet"},
         partitions=parts.model,
         deps=["baseline_measurements"],
-        tables=["corpus_metrics", "response_metrics"],
+        tables=["corpus_metrics", "response_metrics", "alternative_metrics"],
     )
     def baseline_metrics(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Success, coherence, diversity and their harmonic mean for each baseline corpus."""

@@ -17,7 +17,7 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"numpy", "parquet"},
         partitions=parts.configuration,
         deps=["measurements", dg.AssetDep("baseline_measurements", partition_mapping=parts.model_to_configuration)],
-        tables=["corpus_metrics", "response_metrics"],
+        tables=["corpus_metrics", "response_metrics", "alternative_metrics"],
     )
     def corpus_metrics(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Success, coherence, diversity and their harmonic mean for each steered corpus."""
