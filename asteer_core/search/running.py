@@ -124,11 +124,11 @@ def _asked(ws: Workspace, concept: str, model: str) -> list[str]:
 def _rungs(ws: Workspace, settings: SearchSettings, configurations: int) -> tuple[tuple[Rung, ...], int]:
     """Return the rungs of a search over so many configurations, and the responses that all of them would take in full."""
     size, samples = ws.study.size.prompts, ws.study.size.samples
-    largest = min(settings.largest or size, size)
+    largest = settings.largest or size
     grid = configurations * largest * samples
-    if settings.prompts and max(settings.prompts) > size:
+    if (most := max((largest, *(settings.prompts or ())))) > size:
         raise ConfigError(
-            f"search rungs end at {max(settings.prompts)} prompts, but the study has {size}; lower them, or raise --prompts "
-            "(size.prompts of a study file)"
+            f"search: the last rung would have {most} prompts, but study {ws.study.name!r} has {size}; lower the rungs, or raise --prompts "
+            "(without --study) or size.prompts of the study file"
         )
     return schedule(settings.trials or configurations, settings.budget.of(grid), largest, settings.prompts, samples), grid

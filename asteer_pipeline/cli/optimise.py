@@ -15,6 +15,7 @@ from asteer_core import paths
 from asteer_core.choosing import OBJECTIVES, Thresholds, parse_budget
 from asteer_core.choosing.objectives import PREDICTED
 from asteer_core.concepts import load_concept
+from asteer_core.errors import ConfigError
 from asteer_core.search import SearchSettings, check, prepare, trial_store, winner
 from asteer_core.search.result import SAMPLERS
 from asteer_core.search.space import LAYERS, METHODS, NAME, space
@@ -42,11 +43,11 @@ def optimise(
     budget: Annotated[str, typer.Option(help="Responses to generate at most: 20k-responses, 2000, or 15% of the full grid.")] = "15%",
     objective: Annotated[str, typer.Option(help=f"What is maximised: {', '.join([*OBJECTIVES, PREDICTED])}.")] = "hm",
     study: StudyName = None,
-    methods: Annotated[str, typer.Option(help="Methods of the grid, by comma.")] = ",".join(METHODS),
-    layers: Annotated[str, typer.Option(help="Blocks or shares of the depth, by comma.")] = ",".join(LAYERS),
+    methods: Annotated[str | None, typer.Option(help=f"Methods of the grid, by comma; default {','.join(METHODS)}.")] = None,
+    layers: Annotated[str | None, typer.Option(help=f"Blocks or shares of the depth, by comma; default {','.join(LAYERS)}.")] = None,
     strengths: Annotated[str | None, typer.Option(help="Strengths, by comma; default a range per method.")] = None,
     prompts: Annotated[int | None, typer.Option(help=f"Prompts of the last rung; default up to {LARGEST}.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Responses per prompt.")] = 1,
+    samples: Annotated[int | None, typer.Option(min=1, help="Responses per prompt; default 1.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Prompts of each rung, such as 16,64,256; default: what the budget carries.")] = None,
     sampler: Annotated[str, typer.Option(help=f"{' or '.join(SAMPLERS)}; tpe looks between the strengths (extra optuna).")] = "grid",
     temperature: Annotated[str | None, typer.Option(help="With tpe: also temperatures from,to, such as 0.6,1.1.")] = None,
@@ -74,7 +75,10 @@ def optimise(
     )  # fmt: skip
     mixed = mixed_by or (objective if objective != PREDICTED else "hm")
     chosen = Recipe(recipe, size, Thresholds(min_success, min_coherence), mixed, negatives, seed)
-    searched = load_study(study) if study else _space(concept, model, root, methods, layers, strengths, prompts, samples, seed)
+    grid = {"--methods": methods, "--layers": layers, "--strengths": strengths, "--samples": samples}
+    if study and (given := [option for option, value in grid.items() if value is not None]):
+        raise ConfigError(f"{', '.join(given)} beside --study {study}: a study has a grid of its own; leave one or the other out")
+    searched = load_study(study) if study else _space(concept, model, root, methods, layers, strengths, prompts, samples or 1, seed)
     console = Console(stderr=True)
     ws = Workspace(searched, home=root)
     try:
@@ -105,13 +109,14 @@ def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, rec
 
 
 def _space(
-    concept: str, model: str, root: Path, methods: str, layers: str, strengths: str | None, prompts: int | None, samples: int, seed: int
-) -> Study:
+    concept: str, model: str, root: Path, methods: str | None, layers: str | None, strengths: str | None, prompts: int | None,
+    samples: int, seed: int,
+) -> Study:  # fmt: skip
     held = load_concept(concept, paths.concept_roots(root, paths.data_root()), root / "cache" / "datasets").prompts.height
-    places = [int(one) if one.isdigit() else one for one in _parts(layers)]
+    places = [int(one) if one.isdigit() else one for one in _parts(layers)] if layers else LAYERS
     pushes = _numbers("--strengths", strengths)
-    return space(concept, model, prompts or min(LARGEST, held), methods=_parts(methods), layers=places, strengths=pushes, samples=samples,
-                 seed=seed)  # fmt: skip
+    named = _parts(methods) if methods else METHODS
+    return space(concept, model, prompts or min(LARGEST, held), methods=named, layers=places, strengths=pushes, samples=samples, seed=seed)
 
 
 def _parts(text: str) -> list[str]:

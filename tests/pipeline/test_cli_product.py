@@ -24,6 +24,8 @@ def home(tmp_path, monkeypatch):
         (["optimise", "toxicity", "--model", "llama-3m", "--min-success", "2"], "0 to 1"),
         (["optimise", "toxicty", "--model", "llama-3m"], "Did you mean 'toxicity'"),
         (["optimise", "toxicity", "--model", "lama-3m"], "Did you mean 'llama-3m'"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--methods", "caa"], "--methods beside --study quick"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--prompts", "999"], "999 prompts, but study 'quick' has"),
         (["optimise", "toxicity", "--model", "llama-3m", "--temperature", "0.6,1.1"], "--sampler tpe"),
         (["optimise", "toxicity", "--model", "llama-3m", "--sampler", "tpe", "--top-p", "1,0.8"], "the lowest and the highest"),
         (["optimise", "toxicity", "--model", "llama-3m", "--sampler", "tpe", "--temperature", "warm"], "is not a number"),

@@ -82,7 +82,8 @@ def test_a_search_outside_the_study_or_beyond_its_budget_says_what_to_change(sea
     "cell, changes, message",
     [
         (CELL, {"budget": parse_budget("9")}, "raise --budget"),
-        (CELL, {"prompts": (4, 99)}, "the study has 16"),
+        (CELL, {"prompts": (4, 99)}, "99 prompts, but study 'small' has 16"),
+        (CELL, {"largest": 17}, "17 prompts, but study 'small' has 16"),
         (CELL, {"objective": "predicted"}, "learns from finished studies"),
         (("toxicity", "llama-3m"), {}, "has no configurations of 'llama-3m'"),
     ],
