@@ -1,6 +1,6 @@
 """Steering methods: pairs of activations in, a direction and its edit out. One file per method; numpy only, no model here."""
 
-from asteer_core.methods._base import AdditiveMethod, BaseMethod, Fit, Method
+from asteer_core.methods._base import AdditiveMethod, BaseMethod, Fit, Method, paired, unit
 from asteer_core.methods._given import Given, HeadPairs, Need, Options, PromptSets, parse_options
 from asteer_core.methods._registry import METHODS
 from asteer_core.methods.fitting import fit_vector
@@ -19,6 +19,8 @@ __all__ = [
     "PromptSets",
     "fit_vector",
     "load_vectors",
+    "paired",
     "parse_options",
     "save_vectors",
+    "unit",
 ]

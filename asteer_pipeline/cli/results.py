@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from asteer_core.warehouse import query, warehouse_path
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number
 
 CORRELATED = ("hm", "hm_sc", "success", "coherence", "diversity", "strength", "mean_length")
+"""Metrics whose correlation is shown, before those that the study adds."""
 
 WIDE = 130
 """Columns of a terminal from which S, C, D and HM are shown with their intervals."""
@@ -40,7 +42,8 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
         _show_concept(console, concept, [row for row in found if row["concept"] == concept], rows, chosen[1])
     # Titles are printed apart: as titles of tables they would be folded to the width of the table.
     console.print(f"[bold]Spearman correlation of metric and AUROC over configurations[/] ({chosen[1]} detector)", highlight=False)
-    console.print(_correlations(query(CORRELATIONS, path, chosen).rows(named=True)))
+    metrics = (*CORRELATED, *study.metrics.alternatives)
+    console.print(_correlations(query(CORRELATIONS, path, chosen).rows(named=True), metrics))
     for row in query(BEATS, path, chosen).rows(named=True):
         shares = interval(row["share_wins"], row["share_wins_lo"], row["share_wins_hi"])
         best = interval(row["share_wins_best"], row["share_wins_best_lo"], row["share_wins_best_hi"])
@@ -98,14 +101,14 @@ def key_of(row: dict[str, Any]) -> str:
     return f"{key} = {' '.join(found)}" if found else key
 
 
-def _correlations(found: list[dict[str, Any]]) -> Table:
+def _correlations(found: list[dict[str, Any]], metrics: Sequence[str]) -> Table:
     concepts = list(dict.fromkeys(row["concept"] for row in found))
     by_cell = {(row["concept"], row["metric"]): row for row in found}
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("metric")
     for concept in concepts:
         table.add_column(escape(concept))
-    for metric in CORRELATED:
+    for metric in metrics:
         cells = [by_cell.get((concept, metric)) for concept in concepts]
         shown = [interval(row["spearman"], row["spearman_lo"], row["spearman_hi"], signed=True) if row else UNDEFINED for row in cells]
         table.add_row(metric, *map(escape, shown))

@@ -95,11 +95,14 @@ def test_the_order_of_words_and_of_texts_leaves_no_trace(static, planted, seed):
     np.testing.assert_array_equal(np.concatenate([static.encode([text]) for text in texts]), vectors)
 
 
-def test_empty_texts_have_a_direction_of_their_own_and_unknown_words_share_one(static):
+def test_empty_texts_have_a_direction_of_their_own_and_unknown_words_share_one(static, planted):
     empty, blank, marks, unknown, others, known = static.encode(["", "  \n", "[CLS] [SEP] [PAD]", "qqq", "rrr sss", "t0w1"])
     np.testing.assert_array_equal(empty, blank)
     np.testing.assert_array_equal(empty, marks)  # written-out marks are no words
     np.testing.assert_allclose(unknown, others, atol=1e-6)
+    ids = [3, 4]  # how the encoder reads an empty text, among the words whose components span the space
+    expected = distilled(planted.pool([[3, word, 4] for word in [2, *range(6, 486)]]), planted.pool([ids])[0])[-1]
+    np.testing.assert_allclose(empty, expected / np.linalg.norm(expected), atol=2e-3)  # stored in half precision
     assert np.linalg.norm(empty) == pytest.approx(1) and abs(empty @ unknown) < 0.9 and abs(unknown @ known) < 0.9
 
 
