@@ -47,10 +47,12 @@ def beats(facts: Facts, detector: str) -> Statement:
     row = pooled(facts, "beats", detector)
     if not row or not row["n"]:
         return Statement("It cannot be told", "No steered configuration has a difference to prompting.", "calm", BEATS)
-    n, (low, high, _) = row["n"], ends_of(row, "share_wins")
+    n, (low, high, by_cells) = row["n"], ends_of(row, "share_wins")
+    # Too few concept x model cells cannot be resampled; Wilson's interval is too hopeful.
+    kind = "95 %" if by_cells else "95 % if configurations were independent"
     wins, sure = round(row["share_wins"] * n), round(row["share_significant"] * n)
     text = (
-        f"{wins:,} of {n:,} configurations ({percent(row['share_wins'])}, 95 %: {percent_span(low, high)}) give a better detector than "
+        f"{wins:,} of {n:,} configurations ({percent(row['share_wins'])}, {kind}: {percent_span(low, high)}) give a better detector than "
         f"prompting does on average; in {sure:,} the difference is beyond chance."
     )
     if row["share_wins_best"] is not None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from asteer_core import paths
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.warehouse.places import reach_stores
+from asteer_core.warehouse.places import is_remote, reach_stores, studies
 from asteer_core.warehouse.schemas import SCHEMA_VERSION
 
 QUIET = "SET enable_progress_bar = false"
@@ -37,7 +37,7 @@ def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> 
         attempts: how often to try. wait: seconds before the second try; doubled each time, up to two.
 
     Raises:
-        StoreError: there is no warehouse, it stays locked, it is no DuckDB file, or it was made by another version.
+        StoreError: there is no warehouse, it stays locked, it is no DuckDB file, it was made by another version, or its home was moved.
     """
     file = path or warehouse_path()
     if not file.is_file():
@@ -50,6 +50,7 @@ def connect(path: Path | None = None, attempts: int = 10, wait: float = 0.1) -> 
         found = schema_version(connection)
         if found is not None and found != SCHEMA_VERSION:
             raise StoreError(_other_version(file, found))
+        _check_place(file, connection)
         reach_stores(connection, stores_named(connection))
     except BaseException:
         connection.close()
@@ -72,6 +73,17 @@ def stores_named(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return [str(row[0]) for row in connection.execute("SELECT DISTINCT store FROM about").fetchall()]
     except duckdb.Error:
         return []
+
+
+def _check_place(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse the warehouse of a home that was moved or copied: its views would go on reading the files of the old place."""
+    for study, store in connection.execute("SELECT DISTINCT study, store FROM about").fetchall():
+        own = studies(file.resolve().parent) / study
+        if not is_remote(own) and not is_remote(store) and own.is_dir() and own.resolve() != Path(store).resolve():
+            raise StoreError(
+                f"{file}: its views read study {study!r} in {store}, but this home has that study in {own}: it was moved or copied. "
+                "Run `asteer warehouse upgrade`, which publishes it again and changes no parquet file"
+            )
 
 
 def _other_version(file: Path, found: int) -> str:

@@ -40,6 +40,24 @@ def test_texts_of_the_report_stay_texts(visit, report):
     assert seen.problems == []
 
 
+def test_the_first_screen_answers_three_questions_and_the_scatter_has_intervals_that_can_be_hidden(visit, report):
+    seen = visit(report.as_uri(), report.as_uri())
+    page = seen.page
+    page.wait_for_selector("html[data-drawn='8']")
+    questions = page.locator(".question:visible").all_inner_texts()
+    assert questions == ["Do steered data beat prompting?", "Which metric predicts AUROC?", "Which configuration to use?"]
+    for place in range(3):
+        box = page.locator(".question:visible").nth(place).bounding_box()
+        assert box and box["y"] < 900, "on the first screen"
+    whiskers = "#chart-scatter svg .mark-rule.role-mark line"
+    # Two lines for each of 24 points with a harmonic mean.
+    assert page.locator(whiskers).count() == 48
+    page.locator("#scatter input[type=checkbox]").uncheck()
+    page.wait_for_function(f"document.querySelectorAll('{whiskers}').length === 0")
+    assert page.locator("#chart-strength svg .mark-area path").count() > 10, "bands along the strengths"
+    assert seen.problems == []
+
+
 def test_the_policy_of_the_page_stops_a_script_that_got_in(visit, report):
     seen = visit(report.as_uri(), report.as_uri())
     inject = "() => { const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s) }"

@@ -118,6 +118,7 @@ def test_tiles_name_the_kind_of_their_interval(facts):
     tiles = headline(facts, "embedding").tiles
     assert len(tiles) == 4
     assert all("if configurations were independent" in tile.interval for tile in tiles), "one model x two concepts are too few cells"
+    assert "95 % if configurations were independent: " in headline(facts, "embedding").questions[0].text
     assert all((tile.bar[1] or 0) <= tile.bar[0] <= (tile.bar[2] or 0) for tile in tiles)
 
 

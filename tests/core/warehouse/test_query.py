@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -5,7 +6,7 @@ import duckdb
 import pytest
 
 from asteer_core.errors import ConfigError, StoreError
-from asteer_core.warehouse import connect, publish, query, warehouse_path, why_no_rows
+from asteer_core.warehouse import connect, publish, query, upgrade, warehouse_path, why_no_rows
 
 
 def test_a_missing_warehouse_says_what_to_run(tmp_path):
@@ -87,6 +88,19 @@ def test_a_warehouse_without_detectors_says_so(tmp_path):
 def test_the_first_rows_of_the_leaderboard_are_the_best_steered_configurations(warehouse):
     frame = query("FROM leaderboard LIMIT 5", warehouse)
     assert set(frame["arm"]) == {"steered"} and frame["rank"].to_list() == sorted(frame["rank"].to_list()) and frame["rank"][0] == 1
+
+
+def test_a_copied_home_is_not_read_through_the_views_of_the_first(written, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(written.root, first / "studies" / "demo")
+    upgrade(first)
+    shutil.copytree(first, second)
+    assert query("SELECT count(*) FROM responses", first / "warehouse.duckdb").item() > 0
+    with pytest.raises(StoreError, match="moved or copied. Run `asteer warehouse upgrade`"):
+        connect(second / "warehouse.duckdb")
+    upgrade(second)
+    shutil.rmtree(first)
+    assert query("SELECT count(*) FROM responses", second / "warehouse.duckdb").item() > 0
 
 
 def test_a_file_truncated_after_publication_is_named(store, warehouse):
