@@ -15,12 +15,11 @@ import yaml
 from tables import differences
 
 from asteer_core.paths import data_root
-from asteer_core.study.line import LINE
 from asteer_core.warehouse import query, warehouse_path
 from tests.serving import asteer_ui
 
-CONTESTED = {"ci": ("steered_corpora", "measurements", "corpus_metrics", "detectors"), "full": tuple(LINE)}
-"""What both backfills are over. What it reads is there before, so that with the full budget everything begins with an empty home."""
+CONTESTED = ("steered_corpora", "measurements", "corpus_metrics", "detectors")
+"""What both backfills are over; what it reads is there before."""
 STUDY = {
     "name": "overlap", "concepts": ["evasion"], "models": ["neox-2m"],
     "grid": [{"method": "caa", "layers": [0], "strengths": [round(0.1 + 0.05 * step, 2) for step in range(12)]}],
@@ -75,11 +74,11 @@ def at_work(served):
     return [run for run, status in backfills.runs(served).items() if status not in ("QUEUED", "NOT_STARTED")]
 
 
-def two_backfills_and_a_study_run(world, home, assets):
+def two_backfills_and_a_study_run(world, home):
     """Let all three make the study in one home; return how the backfills and their runs ended, and what the runs complained of."""
     with asteer_ui(world.study, home) as served:
         served.until(lambda: served.ask(backfills.READY), SECONDS)
-        started = [backfills.launch(served, assets) for _ in range(2)]
+        started = [backfills.launch(served, CONTESTED) for _ in range(2)]
         # The process of a run takes as long to start as the one of the command.
         served.until(lambda: at_work(served), SECONDS)
         running = world.start(home)
@@ -94,22 +93,19 @@ def shown(home):
     return [line for path in logs if path.is_file() for line in path.read_text().splitlines()]
 
 
-def test_two_backfills_and_a_study_run_over_the_same_partitions_make_each_once(world, tmp_path, full, figure, monkeypatch):
+def test_two_backfills_and_a_study_run_over_the_same_partitions_make_each_once(world, tmp_path, figure, monkeypatch):
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
-    undisturbed, home, assets = world.uninterrupted(tmp_path / "undisturbed"), tmp_path / "home", CONTESTED["full" if full else "ci"]
-    if full:
-        home.mkdir()
-    else:
-        shutil.copytree(undisturbed, home, ignore=shutil.ignore_patterns(*STEERED))
+    undisturbed, home = world.uninterrupted(tmp_path / "undisturbed"), tmp_path / "home"
+    shutil.copytree(undisturbed, home, ignore=shutil.ignore_patterns(*STEERED))
     backfills.with_gpus(home, 2)
     began = time.monotonic()
-    ended, runs, complaints = two_backfills_and_a_study_run(world, home, assets)
+    ended, runs, complaints = two_backfills_and_a_study_run(world, home)
     seconds = time.monotonic() - began
     assert set(ended.values()) == {"COMPLETED_SUCCESS"} and set(runs.values()) == {"SUCCESS"}
     assert complaints == []
     assert [line for line in shown(home) if UNWANTED.search(line)] == []
-    once = query(MADE, warehouse_path(undisturbed)).filter(pl.col("stage").is_in(assets))
+    once = query(MADE, warehouse_path(undisturbed)).filter(pl.col("stage").is_in(CONTESTED))
     made = query(MADE, warehouse_path(home))
     assert made.rows() == once.rows(), "each partition was made, and by one run"
     assert differences(warehouse_path(undisturbed), warehouse_path(home)) == {}

@@ -12,7 +12,12 @@ PIPELINE = Path(__file__).parents[1] / "pipeline"
 ROUNDS = {"ci": (2, 2, 7), "full": (10, 5, 5)}
 """Waves of backfills, backfills of a wave, and strengths of each; four assets make each strength."""
 ASSETS = ("steered_corpora", "measurements", "corpus_metrics", "detectors")
-KINDS = {"web server": "dagster_webserver", "daemon": "dagster._daemon", "code server": "api grpc", "its proxy": "code-server start"}
+KINDS = {
+    "web server": "dagster_webserver",
+    "daemon": "dagster._daemon",
+    "code server": "api grpc",
+    "proxy of the code server": "code-server start",
+}
 SECONDS = 900
 MOST_MEGABYTES_PER_RUN, MOST_FILES, MOST_THREADS = 4.0, 6, 8
 """Growth of a server that is allowed; pools of threads and of connections fill as more runs are at work at one time."""
