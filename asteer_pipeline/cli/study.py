@@ -169,7 +169,7 @@ def _plan_table(study: Study, planned: Plan, cost: Estimate, root: Path) -> Tabl
         once = "distilled into this home first, once" if cost.distils else "a table of them is in this home"
         table.add_row("embeddings", "static", f"behind set diversity; {once}")
     for training in cost.training:
-        what = f"each configuration and baseline x {training.seeds} seeds: {_duration(training.seconds)}"
+        what = f"each configuration and baseline x {training.seeds} seed{'s' * (training.seeds > 1)}: {_duration(training.seconds)}"
         table.add_row(escape(f"trainings of {training.detector}"), f"{training.fits:,}", what)
     table.add_row("time", _duration(cost.seconds), f"going by {cost.basis}")
     table.add_row("disk", f"about {cost.disk / 1e6:,.0f} MB", escape(str(root)))
