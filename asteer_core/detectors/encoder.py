@@ -55,7 +55,8 @@ class EncoderKind(Kind):
 
     `model`: `minilm` (the embedded package), a folder, or a hub id such as `answerdotai/ModernBERT-base` or
     `microsoft/deberta-v3-small`. `inputs`: whether it reads the response, or the prompt with it. `patience`: epochs without a better
-    validation result before training stops (null: never). `precision`: `auto` is bf16 on a GPU that has it, else float32.
+    validation result before training stops (null: never). `precision`: `auto` is bf16 on GPUs
+    and CPUs that compute it natively, else float32.
     """
 
     trains_long = True

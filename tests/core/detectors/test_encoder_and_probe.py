@@ -10,7 +10,7 @@ from asteer_core.detectors.encoder import _quality
 from asteer_core.detectors.protocol import validation_of
 from asteer_core.detectors.ranking import auroc
 from asteer_core.errors import ConfigError, DataError, ModelError
-from asteer_core.model.finetuning import _Pace, _schedule
+from asteer_core.model.finetuning import Recipe, _half, _Pace, _schedule
 from tests.core.detectors.conftest import planted_texts
 
 FAST = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "max_tokens": 32, "patience": None, "device": "cpu"}
@@ -166,6 +166,19 @@ def test_the_learning_rate_rises_and_then_falls_to_almost_nothing():
     rates = [_schedule(step, 100, 0.1) for step in range(100)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3]) and max(rates) == rates[9] == rates[10] == 1
     assert rates[55] == pytest.approx(0.5) and 0 < rates[99] < 0.02
+
+
+@pytest.mark.parametrize(("native", "precision", "half"), [
+    (True, "auto", True), (False, "auto", False), (True, "float32", False), (False, "bf16", True),
+])  # fmt: skip
+def test_a_cpu_trains_in_bf16_where_it_computes_it_natively_or_is_told_to(monkeypatch, native, precision, half):
+    import torch
+
+    monkeypatch.setattr("asteer_core.model.finetuning.native_bfloat16", lambda device: native)
+    assert _half(Recipe(precision=precision), torch.device("cpu")) is half
+    monkeypatch.setattr("asteer_core.model.finetuning.native_bfloat16", lambda device: False)
+    with pytest.raises(ModelError, match="mps does not compute in it"):
+        _half(Recipe(precision="bf16"), torch.device("mps"))
 
 
 def test_of_epochs_with_one_auroc_the_one_with_the_lower_loss_is_kept():
