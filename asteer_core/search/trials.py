@@ -30,6 +30,7 @@ from asteer_core.study.stages.corpora import (
 )
 from asteer_core.study.stages.measurements import measure, measurements_are_current
 from asteer_core.study.stages.metrics import reference_of, score_rows, settings_of
+from asteer_core.study.stages.vectors import vector_content
 from asteer_core.types import Configuration, fingerprint
 from asteer_core.warehouse.store import Store
 
@@ -79,8 +80,8 @@ class Trials:
     def content(self, key: str) -> str:
         """Return the hash of everything that the rows of a configuration are computed from."""
         ws, configuration = self.ws, resolved(self.ws, self.concept, key)
-        vectors = [(self.concept, vector) for vector in ws.plan.vectors_of(key)]
-        inputs = [*(upstream(ws, "steering_vectors", *vector) for vector in vectors), upstream(ws, "judges", self.concept, None)]
+        vectors = [vector_content(ws, self.concept, vector, configuration) for vector in ws.plan.vectors_of(key)]
+        inputs = [*vectors, upstream(ws, "judges", self.concept, None)]
         inputs += [str(found) for found in ws.study.combinations if found.name == configuration.method]
         models = [ws.model_fingerprint(self.model), ws.model_fingerprint(ws.scorer_of(self.model))]
         facts = [ws.concept(self.concept).fingerprint, str(configuration.sampled(ws.study.sampling)), ws.study.seed]

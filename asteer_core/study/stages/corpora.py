@@ -19,7 +19,7 @@ from asteer_core.study.stages._checkpoints import SCHEMA, Checkpoint
 from asteer_core.study.stages._probe import PROBE_TEXTS, divergences
 from asteer_core.study.stages._resolution import Unresolved, resolve, resolved
 from asteer_core.study.stages._run import Frames, Partition, Stage, tag, upstream
-from asteer_core.study.stages.vectors import vector_path
+from asteer_core.study.stages.vectors import vector_content, vector_path
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import BASELINES, Configuration, Edit, GenerationRequest, Intervention, SteeringVector, fingerprint, row_stream
 from asteer_core.warehouse.files import stamp
@@ -60,7 +60,7 @@ def cell_baselines(ws: Workspace, concept: str, model: str) -> list[Configuratio
 
 def _steered_key(ws: Workspace, concept: str, key: str | None) -> str:
     configuration = steered(ws.study, concept, str(key))
-    vectors = [upstream(ws, "steering_vectors", concept, vector) for vector in ws.plan.vectors_of(str(key))]
+    vectors = [vector_content(ws, concept, vector, configuration) for vector in ws.plan.vectors_of(str(key))]
     recipe = [found.model_dump() for found in ws.study.combinations if found.name == configuration.method]
     return fingerprint([*_common(ws, configuration.model, concept), configuration.id, vectors, recipe])
 

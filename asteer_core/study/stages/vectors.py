@@ -24,7 +24,7 @@ from asteer_core.study.stages._resolution import LAYERS, STRENGTHS
 from asteer_core.study.stages._run import Frames, Partition, Stage, upstream
 from asteer_core.study.stages._vector_cards import describe_choice
 from asteer_core.study.workspace import Workspace
-from asteer_core.types import SteeringVector, fingerprint
+from asteer_core.types import Configuration, SteeringVector, fingerprint
 from asteer_core.vector_files import save_vectors
 from asteer_core.warehouse.files import replace_file
 
@@ -44,22 +44,32 @@ def vector_path(ws: Workspace, concept: str, vector_key: str | None) -> Path:
     return ws.store.artifact("vectors", concept, str(vector_key), ".safetensors")
 
 
-def _key(ws: Workspace, concept: str, key: str | None) -> str:
-    model, method = str(key).split(":")[0], method_of(ws.study, str(key))
-    settings = [
-        method.name,
-        method.positions,
-        material_key(ws, concept, str(key)),
-        str(asked_of(ws.study, str(key), ws.depth)),
-        str(ws.study.selection),
-        ws.study.metrics.tau if searched(ws, str(key)) else None,
-        str(ws.study.sampling),
-        ws.study.seed,
-        SCALE_PROMPTS,
-        PROBE_TEXTS,
-    ]
-    inputs = [upstream(ws, "contrastive_pairs", concept, None), ws.model_fingerprint(model), ws.concept(concept).fingerprint]
+def vector_content(ws: Workspace, concept: str, vector_key: str, configuration: Configuration) -> str:
+    """Return the content key of what a configuration takes from a stored vector.
+
+    Where the study itself names block and strength, that is the fit of this block alone: a study may then ask the method for further
+    blocks and strengths without its corpora being made again.
+
+    Raises:
+        StoreError: the vector is not there yet.
+    """
+    stored = upstream(ws, "steering_vectors", concept, vector_key)
+    named = configuration.layer_rank is None and configuration.kl_target is None
+    return _fit_key(ws, concept, vector_key) if named and stored == _key(ws, concept, vector_key) else stored
+
+
+def _fit_key(ws: Workspace, concept: str, key: str) -> str:
+    """Return the content key of the arrays of every block: each is fitted by itself, whatever else the study asks."""
+    method = method_of(ws.study, key)
+    settings = [method.name, method.positions, material_key(ws, concept, key), ws.study.seed, SCALE_PROMPTS, PROBE_TEXTS]
+    model = ws.model_fingerprint(key.split(":")[0])
+    inputs = [upstream(ws, "contrastive_pairs", concept, None), model, ws.concept(concept).fingerprint]
     return fingerprint(["steering_vectors", VERSION, concept, key, settings, inputs])
+
+
+def _key(ws: Workspace, concept: str, key: str | None) -> str:
+    asked, tau = asked_of(ws.study, str(key), ws.depth), ws.study.metrics.tau if searched(ws, str(key)) else None
+    return fingerprint([_fit_key(ws, concept, str(key)), str(asked), str(ws.study.selection), tau, str(ws.study.sampling)])
 
 
 def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:

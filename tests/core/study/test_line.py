@@ -183,6 +183,17 @@ def test_diversity_by_static_embeddings_is_remade_alone_and_says_so(finished, wi
     assert ws.store.read("corpus_metrics", *partition).row(0, named=True) == before
 
 
+def test_a_grid_that_grows_keeps_the_corpora_that_are_there(finished, tmp_path):
+    ws, _ = finished
+    home = shutil.copytree(ws.home, tmp_path / "home")
+    caa, angular = ws.study.grid
+    larger = caa.model_copy(update={"layers": (1, 2), "strengths": (0.4, 0.5)})
+    study = ws.study.model_copy(update={"grid": (larger, angular)})
+    done = [d for stage, d in run_line(Workspace(study, home, ws.data_root), until="steered_corpora") if stage == "steered_corpora"]
+    assert sorted((d.concept, d.key) for d in done if d.reused) == sorted(ws.plan.pairs)
+    assert {d.key for d in done if not d.reused} == {"neox-2m:caa:L01:s0.50", "neox-2m:caa:L02:s0.40", "neox-2m:caa:L02:s0.50"}
+
+
 def test_other_weights_make_stored_corpora_stale(finished):
     ws, _ = finished
     other = Workspace(ws.study, home=ws.home, data_root=ws.data_root)
