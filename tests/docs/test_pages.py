@@ -55,6 +55,7 @@ NOT_RUN = {
     "docs/how-to/get-a-training-set.md": {
         "asteer optimise toxicity --model llama-3m --budget 2000 --objective success": MINUTES,
         "asteer export training-set toxicity --model llama-3m --out toxicity-set --format parquet --format jsonl": MINUTES,
+        "asteer export detector toxicity --model llama-3m --out toxicity-detector": "follows the search above, which takes minutes",
         "asteer export training-set toxicity --model llama-3m --out toxicity-set --push me/toxicity-set": "needs the hub and an account",
         'asteer sql -c "SELECT recipe, detector, n, success, auroc, auroc_lo, auroc_hi FROM training_set_steps"': (
             "its tables exist after `asteer optimise`, which takes minutes"
