@@ -95,6 +95,7 @@ def optimise(
         typer.echo(json.dumps({"trials": tried.to_dicts(), "recipes": made.steps.to_dicts(), "rows": made.rows.height}, allow_nan=False))
         return
     _show(Console(), tried, made, ws, root if home else None)
+    _say_if_fewer(Console(), made, size or winner(tried)["n"])
 
 
 def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> TrainingSet:
@@ -168,6 +169,13 @@ def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, ws: Workspa
     console.print(f"{violating} violating rows{rest}. Next:", markup=False, highlight=False)
     for what, folder in (("training-set", "set"), ("detector", "detector")):
         console.print(f"  asteer export {what} {cell} --out {made.concept}-{folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_if_fewer(console: Console, made: TrainingSet, wanted: int) -> None:
+    found = made.rows.filter(pl.col("label") == 1).height
+    if found < wanted:
+        why = "no other response of the search is distinct and reaches --min-success and --min-coherence"
+        console.print(f"{found} and not {wanted}: {why}; lower them, or raise --budget.", markup=False, highlight=False)
 
 
 def _winner(trials: pl.DataFrame) -> str:

@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import asteer_core.model
+import asteer_core.search.course
 from asteer_core.choosing import StopRule, Thresholds, parse_budget
 from asteer_core.errors import DataError
 from asteer_core.search import SearchSettings, Trials, search, trial_store
@@ -151,13 +152,19 @@ def test_a_stopped_configuration_has_cost_its_probes_and_says_so(prepared, untri
     assert stored_rows(ws, KEYS) == 2 * 3 * 2
 
 
-def test_a_proposal_is_stopped_by_its_first_tokens_before_the_rest_is_paid(untried):
-    ws = untried()
-    stop = replace(SETTINGS, early_stop=True, stop=StopRule(probes=2, deviations=-1e9))
-    with pytest.raises(DataError, match="stopped early"):
-        search(ws, *CELL, stop)
+def test_each_proposal_is_probed_and_stopped_before_the_rest_of_its_rung_is_paid(untried, monkeypatch):
+    ws, probed = untried(), []
+
+    def stopped(*_):
+        probed.append(None)
+        return "it babbles" if len(probed) > 1 else None
+
+    monkeypatch.setattr(asteer_core.search.course, "stopped", stopped)
+    found = search(ws, *CELL, replace(SETTINGS, early_stop=True, stop=StopRule(probes=2)))
     stored = list((trial_store(ws).root / "responses").rglob("*.parquet"))
-    assert len(stored) == 3 and sum(pl.read_parquet(file).height for file in stored) == 3 * 2
+    assert sorted(pl.read_parquet(file).height for file in stored) == [2, 2, 16] and len(probed) == 3
+    assert found.spent == 20 and set(found.stopped.values()) == {"it babbles"}
+    assert found.table.filter(pl.col("stopped").is_not_null())["n"].to_list() == [2, 2]
 
 
 def test_another_seed_asks_other_prompts_first(untried):
