@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from asteer_core.datasets import resolve
 from asteer_core.model.specs import parse_entry
 from asteer_core.study import Study, parse_study
+from asteer_core.warehouse import upgrade
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -160,6 +161,8 @@ def reader(finished_home, tmp_path):
     """A function that runs a shell block as a reader would: in a folder of the page, with a copy of the home of their own."""
     home, folder, programs = tmp_path / "home", tmp_path / "folder", tmp_path / "bin"
     shutil.copytree(finished_home, home)
+    # The views of a copied warehouse would read the files of the first home, and are refused.
+    upgrade(home)
     folder.mkdir()
     programs.mkdir()
     (folder / "data").symlink_to(ROOT / "data")
