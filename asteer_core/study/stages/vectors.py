@@ -54,8 +54,13 @@ def vector_content(ws: Workspace, concept: str, vector_key: str, configuration: 
         StoreError: the vector is not there yet.
     """
     stored = upstream(ws, "steering_vectors", concept, vector_key)
-    named = configuration.layer_rank is None and configuration.kl_target is None
-    return _fit_key(ws, concept, vector_key) if named and stored == _key(ws, concept, vector_key) else stored
+    if configuration.layer_rank is not None or configuration.kl_target is not None:
+        return stored
+    # Once per vector and not per configuration: the key of all that is asked grows with their number.
+    pairs = upstream(ws, "contrastive_pairs", concept, None)
+    keys = ("vector keys", concept, vector_key, pairs)
+    fit, whole = ws.remember(keys, lambda: (_fit_key(ws, concept, vector_key), _key(ws, concept, vector_key)))
+    return fit if stored == whole else stored
 
 
 def _fit_key(ws: Workspace, concept: str, key: str) -> str:

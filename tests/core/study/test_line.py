@@ -7,9 +7,12 @@ import pytest
 
 from asteer_core.errors import AsteerError, ConfigError
 from asteer_core.study import Done, PartialFailure, Workspace, run_line, stages, steered_corpora
+from asteer_core.study.stages import vectors
 from asteer_core.study.stages._checkpoints import Checkpoint
-from asteer_core.study.stages.vectors import vector_path
+from asteer_core.study.stages._material import material_key
+from asteer_core.study.stages.vectors import vector_content, vector_path
 from asteer_core.study.state import unfinished
+from asteer_core.types import Configuration
 from asteer_core.warehouse import query
 
 TABLES = ("contrastive_pairs", "steering_vectors", "responses", "measurements", "response_metrics", "corpus_metrics", "detector_metrics")
@@ -192,6 +195,15 @@ def test_a_grid_that_grows_keeps_the_corpora_that_are_there(finished, tmp_path):
     done = [d for stage, d in run_line(Workspace(study, home, ws.data_root), until="steered_corpora") if stage == "steered_corpora"]
     assert sorted((d.concept, d.key) for d in done if d.reused) == sorted(ws.plan.pairs)
     assert {d.key for d in done if not d.reused} == {"neox-2m:caa:L01:s0.50", "neox-2m:caa:L02:s0.40", "neox-2m:caa:L02:s0.50"}
+
+
+def test_what_a_vector_is_made_of_is_looked_up_once_however_many_configurations_take_it(finished, monkeypatch):
+    ws, _ = finished
+    again, asked = Workspace(ws.study, home=ws.home, data_root=ws.data_root), []
+    monkeypatch.setattr(vectors, "material_key", lambda *what: asked.append(what[1:]) or material_key(*what))
+    strengths = [f"neox-2m:caa:L01:s0.{number}" for number in range(30, 60)]
+    found = {vector_content(again, "toxicity", "neox-2m:caa", Configuration.parse("toxicity", key)) for key in strengths}
+    assert len(found) == 1 and len(asked) <= 2
 
 
 def test_other_weights_make_stored_corpora_stale(finished):
