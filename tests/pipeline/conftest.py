@@ -27,6 +27,19 @@ fake_core = _load_fake()
 
 
 @pytest.fixture
+def go_to(small_data, monkeypatch):
+    """A function that makes a folder the current one, with the home in it and the small concepts as data: where commands run."""
+
+    def go(folder: Path) -> None:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("ASTEER_DATA", str(small_data))
+        monkeypatch.setenv("ASTEER_HOME", str(folder / "home"))
+        monkeypatch.setenv("COLUMNS", "100")
+
+    return go
+
+
+@pytest.fixture
 def fake(monkeypatch):
     """The fake core, installed and empty."""
     fake_core.reset()

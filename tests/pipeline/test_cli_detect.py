@@ -51,11 +51,8 @@ def made(tmp_path_factory, small_data) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _there(made, small_data, monkeypatch) -> None:
-    monkeypatch.chdir(made)
-    monkeypatch.setenv("ASTEER_DATA", str(small_data))
-    monkeypatch.setenv("ASTEER_HOME", str(made / "home"))
-    monkeypatch.setenv("COLUMNS", "100")
+def _there(made, go_to) -> None:
+    go_to(made)
 
 
 def typed(monkeypatch, text: str) -> None:

@@ -9,11 +9,8 @@ from asteer_pipeline.cli import main
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path, small_data, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASTEER_DATA", str(small_data))
-    monkeypatch.setenv("ASTEER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "100")
+def _there(tmp_path, go_to) -> None:
+    go_to(tmp_path)
 
 
 def test_pairs_are_written_with_their_counts_and_again_from_what_is_stored(capsys, tmp_path):

@@ -22,11 +22,8 @@ def folder(tmp_path_factory, small_data) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _there(folder, small_data, monkeypatch) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("ASTEER_DATA", str(small_data))
-    monkeypatch.setenv("ASTEER_HOME", str(folder / "home"))
-    monkeypatch.setenv("COLUMNS", "100")
+def _there(folder, go_to) -> None:
+    go_to(folder)
 
 
 def test_a_corpus_is_scored_with_intervals_and_says_what_coherence_is_relative_to(capsys):

@@ -11,11 +11,8 @@ from asteer_pipeline.cli import main
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path, small_data, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ASTEER_DATA", str(small_data))
-    monkeypatch.setenv("ASTEER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "100")
+def _there(tmp_path, go_to) -> None:
+    go_to(tmp_path)
 
 
 def run(capsys, *arguments):
