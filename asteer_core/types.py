@@ -155,6 +155,11 @@ class Configuration:
         )  # fmt: skip
 
 
+def key_of(configuration_id: str) -> str:
+    """Return the partition key within an id (`Configuration.id`): the id without concept and hash."""
+    return configuration_id.partition(":")[2].partition("#")[0]
+
+
 _NUMBER = r"-?[0-9.e+-]+"
 _KEY = re.compile(
     r"(?P<model>[^:]+):(?P<method>[^:]+)(?::L(?:(?P<layer>\d+)|auto(?P<rank>\d*)))?"

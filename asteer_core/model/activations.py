@@ -62,7 +62,7 @@ def capture(
     for row, pair in enumerate(pairs):
         if len(pair.ids) == pair.start:
             raise ModelError(f"capture, row {row}: the response has no tokens; an activation over no tokens is undefined")
-    weights = [_weights(pair, positions) for pair in pairs]
+    weights = [weights_of(pair, positions) for pair in pairs]
     return pooled(model, [pair.ids for pair in pairs], weights, blocks, on_progress, site)
 
 
@@ -195,7 +195,12 @@ def residual_scale(
     return {block: float(np.median(np.concatenate(list(sizes.values())))) for block, sizes in norms.items()}
 
 
-def _weights(pair: TokenPair, positions: Positions) -> np.ndarray:
+def weights_of(pair: TokenPair, positions: Positions) -> np.ndarray:
+    """Return the weight of each token of a pair in the mean over `positions`, float64 [token].
+
+    Raises:
+        ModelError: unknown positions.
+    """
     weights = np.zeros(len(pair.ids))
     if positions == "last":
         weights[-1] = 1.0

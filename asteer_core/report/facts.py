@@ -129,11 +129,6 @@ def gather(study: str, warehouse: Path | None = None, samples: int = 3) -> Facts
     return Facts(study, frames, pl.concat(parts))
 
 
-def short_key(configuration_id: str) -> str:
-    """Return a configuration's key: its id without concept and hash."""
-    return configuration_id.partition(":")[2].partition("#")[0]
-
-
 def concepts_of(board: pl.DataFrame) -> tuple[str, ...]:
     """Return the concepts of a leaderboard, sorted."""
     return tuple(board["concept"].unique().sort())

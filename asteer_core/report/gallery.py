@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from asteer_core.report.facts import Facts, short_key
+from asteer_core.report.facts import Facts
 from asteer_core.report.numbers import number, visible
+from asteer_core.types import key_of
 
 CHARACTERS = 700
 
@@ -37,7 +38,7 @@ def exhibits(facts: Facts) -> list[Exhibit]:
             Sample(_cut(row["prompt"]), _cut(row["text"]), f"S {number(row['success'])}, C {number(row['coherence'])}")
             for row in rows.rows(named=True)
         )
-        key = short_key(str(name))
+        key = key_of(str(name))
         found.append(Exhibit(str(concept), key, _why(facts, str(concept), str(name)), samples))
     return sorted(found, key=lambda exhibit: (exhibit.concept, exhibit.why))
 

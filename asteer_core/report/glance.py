@@ -4,7 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from asteer_core.report.facts import Facts, short_key
+from asteer_core.report.facts import Facts
+from asteer_core.types import key_of
 
 COLUMNS = ("real data", "best steered", "best prompt", "prompting, mean", "random direction, best", "unsteered, mean")
 """What a row shows; the first that are single detectors have intervals, means have none."""
@@ -27,7 +28,7 @@ def glance(facts: Facts, detector: str) -> list[dict[str, Any]]:
             _mean(arms["unsteered"]),
         )  # fmt: skip
         best = _top(arms["steered"])
-        name = short_key(best["configuration_id"]) if best else None
+        name = key_of(best["configuration_id"]) if best else None
         rows.append({"concept": concept, "best": name, "values": dict(zip(COLUMNS, values, strict=True))})
     return rows
 

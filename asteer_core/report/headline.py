@@ -69,7 +69,5 @@ def _tiles(beats: dict[str, Any] | None) -> tuple[Tile, ...]:
 
 
 def _tile(beats: dict[str, Any], name: str, label: str) -> Tile:
-    low, high, by_cells = ends_of(beats, name)
-    # Too few concept x model cells cannot be resampled.
-    kind = "95 %" if by_cells else "95 % if configurations were independent"
+    low, high, kind = ends_of(beats, name)
     return Tile(label, percent(beats[name]), f"{percent_span(low, high)} ({kind})" if low is not None else "", (beats[name], low, high))

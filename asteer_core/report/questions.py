@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from asteer_core.report.facts import POOLED, Facts, short_key
+from asteer_core.report.facts import POOLED, Facts
 from asteer_core.report.findings import Choice, Statement
 from asteer_core.report.numbers import number, percent, percent_span, span
 from asteer_core.report.theme import METRICS, in_words
+from asteer_core.types import key_of
 
 AXES = ("success", "coherence", "diversity", "hm", "hm_sc")
 """Metrics of a corpus among which the best is named."""
@@ -35,11 +36,12 @@ def pooled(facts: Facts, name: str, detector: str) -> dict[str, Any] | None:
     return rows.row(0, named=True) if rows.height else None
 
 
-def ends_of(row: dict[str, Any], share: str) -> tuple[Any, Any, bool]:
-    """Return the ends of the interval of a share, and whether whole cells were resampled for it; Wilson's where they are too few."""
+def ends_of(row: dict[str, Any], share: str) -> tuple[Any, Any, str]:
+    """Return the ends of the interval of a share, and what kind it is."""
     if row[f"{share}_lo"] is not None:
-        return row[f"{share}_lo"], row[f"{share}_hi"], True
-    return row[f"{share}_wilson_lo"], row[f"{share}_wilson_hi"], False
+        return row[f"{share}_lo"], row[f"{share}_hi"], "95 %"
+    # Too few concept x model cells cannot be resampled; Wilson's interval is too hopeful.
+    return row[f"{share}_wilson_lo"], row[f"{share}_wilson_hi"], "95 % if configurations were independent"
 
 
 def beats(facts: Facts, detector: str) -> Statement:
@@ -47,9 +49,7 @@ def beats(facts: Facts, detector: str) -> Statement:
     row = pooled(facts, "beats", detector)
     if not row or not row["n"]:
         return Statement("It cannot be told", "No steered configuration has a difference to prompting.", "calm", BEATS)
-    n, (low, high, by_cells) = row["n"], ends_of(row, "share_wins")
-    # Too few concept x model cells cannot be resampled; Wilson's interval is too hopeful.
-    kind = "95 %" if by_cells else "95 % if configurations were independent"
+    n, (low, high, kind) = row["n"], ends_of(row, "share_wins")
     wins, sure = round(row["share_wins"] * n), round(row["share_significant"] * n)
     text = (
         f"{wins:,} of {n:,} configurations ({percent(row['share_wins'])}, {kind}: {percent_span(low, high)}) give a better detector than "
@@ -147,7 +147,7 @@ def take(facts: Facts, detector: str) -> Statement:
 def _choice(row: dict[str, Any]) -> Choice:
     auroc = f"{number(row['auroc'])} {span(row['auroc_lo'], row['auroc_hi'])}".rstrip()
     signed = f"{number(row['difference'], signed=True)} {span(row['difference_lo'], row['difference_hi'], signed=True)}".rstrip()
-    return Choice(row["concept"], short_key(row["configuration_id"]), auroc, signed)
+    return Choice(row["concept"], key_of(row["configuration_id"]), auroc, signed)
 
 
 def _without_real_texts(facts: Facts, detector: str) -> str:

@@ -18,11 +18,10 @@ from asteer_core.search.trials import STAGE, Trials
 from asteer_core.study import Done, Workspace, stages
 from asteer_core.study.plan import RANDOM
 from asteer_core.study.stages._resolution import void_reason
+from asteer_core.study.stages._run import LOOK_SECONDS
 from asteer_core.types import fingerprint
 
 VERSION = 2
-LOOK_SECONDS = 1.0
-"""How often a waiting search looks whether the other one has finished."""
 
 
 def prepare(ws: Workspace, concept: str, model: str) -> Iterator[tuple[str, Done]]:

@@ -19,7 +19,7 @@ from asteer_core.study.kinds import KindChoice
 from asteer_core.study.stages.detectors import arm_of, arm_texts, fitted
 from asteer_core.study.trial import VALIDATION, n_positives, negatives_of, positives_of, trial_of
 from asteer_core.study.workspace import Workspace
-from asteer_core.types import Configuration
+from asteer_core.types import Configuration, key_of
 from asteer_core.versions import asteer_version, library_versions
 
 STAGE = "detect train"
@@ -111,8 +111,7 @@ def _configuration(ws: Workspace, concept: str, name: str) -> Configuration:
 
 def _from_row(row: dict) -> Configuration:
     # The columns hold what dials left to the study resolved to; the id holds what was asked for.
-    key = row["configuration_id"].partition("#")[0].removeprefix(f"{row['concept']}:")
-    made = Configuration.parse(row["concept"], key, seed=row["seed"])
+    made = Configuration.parse(row["concept"], key_of(row["configuration_id"]), seed=row["seed"])
     if made.id != row["configuration_id"]:
         raise StoreError(
             f"{row['configuration_id']}: its key and seed make {made.id}; the store is of another version, so run the study again"

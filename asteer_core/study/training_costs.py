@@ -43,12 +43,10 @@ def training_costs(study: Study, plan: Plan, home: Path, arms: int, cores: int) 
     Raises:
         AsteerError: a concept cannot be read.
     """
+    slow = [(choice, kind) for choice in study.detectors.kinds if (kind := choice.build()).trains_long]
+    works = [_work(study, concept, home) for concept in plan.concepts] if slow else []
     found = []
-    for choice in study.detectors.kinds:
-        kind = choice.build()
-        if not kind.trains_long:
-            continue
-        works = [_work(study, concept, home) for concept in plan.concepts]
+    for choice, kind in slow:
         seeds = study.detectors.seeds_of(choice)
         operations = [kind.operations(work) for work in works]
         fits = arms * seeds + len(plan.concepts)

@@ -11,6 +11,7 @@ from asteer_core.search.space import NAME
 from asteer_core.study import Workspace
 from asteer_core.training_set import read_training_set, train_detector
 from asteer_core.training_set.remembered import remembered_study
+from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.progress import shown_progress
 
 
@@ -21,10 +22,10 @@ def detector(
     kind: Annotated[str | None, typer.Option(help="A detector of the study, such as embedding or tfidf; default its headline.")] = None,
     study: Annotated[str, typer.Option(help="Study that was searched; default the one that asteer optimise makes.")] = NAME,
     overwrite: Annotated[bool, typer.Option("--force", help="Replace a detector that is there.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Folder of the results; default ASTEER_HOME, else ./.asteer.")] = None,
+    home: Home = None,
 ) -> None:
     """Train a detector on a training set, test it on the concept's real text, and save it with its model card."""
-    root = (home or paths.home()).resolve()
+    root = paths.home(home)
     console = Console(stderr=True)
     with shown_progress(console) as listen:
         ws = Workspace(remembered_study(root, study, concept, model), home=root, progress=listen)

@@ -22,6 +22,7 @@ from asteer_core.search.space import LAYERS, METHODS, NAME, space
 from asteer_core.study import Study, Workspace, load_study, stages
 from asteer_core.training_set import NEGATIVES, RECIPES, Recipe, TrainingSet, read_training_set, training_set
 from asteer_core.training_set.recipes import DEFAULT
+from asteer_core.types import key_of
 from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
@@ -146,7 +147,7 @@ def _show(console: Console, trials: pl.DataFrame, made: TrainingSet, ws: Workspa
     extra = [] if objective in SHOWN else [objective]
     table = _table(("prompts", "configuration", *extra, *SHOWN.values(), ""), 2)
     for row in trials.iter_rows(named=True):
-        key = str(row["configuration_id"]).removeprefix(f"{made.concept}:{made.model}:").split("#")[0]
+        key = key_of(row["configuration_id"]).removeprefix(f"{made.model}:")
         figures = [row["score"]] * len(extra) + [row[name] for name in METRICS]
         table.add_row(str(row["prompts"]), key, *map(number, figures), row["stopped"] or ("kept" if row["kept"] else ""))
     console.print(table)

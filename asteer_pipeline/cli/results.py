@@ -13,6 +13,7 @@ from rich.table import Table
 
 from asteer_core.study import Study
 from asteer_core.study.stages.report import report_path
+from asteer_core.types import key_of
 from asteer_core.warehouse import query, warehouse_path
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number
 
@@ -89,12 +90,12 @@ def _cells(row: dict[str, Any], *, wide: bool) -> list[str]:
     metrics = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"]) if wide else number(row[name]) for name in axes]
     auroc = interval(row["auroc"], row["auroc_lo"], row["auroc_hi"]) + ("*" if row["flags"] else "")
     difference = interval(row["difference"], row["difference_lo"], row["difference_hi"], signed=True)
-    return [escape(text) for text in (key_of(row), *metrics, auroc, difference)]
+    return [escape(text) for text in (shown_key(row), *metrics, auroc, difference)]
 
 
-def key_of(row: dict[str, Any]) -> str:
+def shown_key(row: dict[str, Any]) -> str:
     """Return the configuration's key, its id without concept and hash, and what dials left to the study came out as."""
-    key = str(row["configuration_id"]).removeprefix(f"{row['concept']}:").split("#")[0]
+    key = key_of(str(row["configuration_id"]))
     found = [f"L{row['layer']:02d}"] if ":Lauto" in key and row["layer"] is not None else []
     if re.search(r":k[\d.]", key) and row["strength"] is not None:
         found.append(f"s{row['strength']:.2f}")

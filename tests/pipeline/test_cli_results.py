@@ -2,7 +2,7 @@
 
 import pytest
 
-from asteer_pipeline.cli.results import key_of
+from asteer_pipeline.cli.results import shown_key
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from asteer_pipeline.cli.results import key_of
 )
 def test_a_key_is_followed_by_what_its_dials_came_out_as(key, layer, strength, shown):
     row = {"configuration_id": f"toxicity:{key}#0123abcd", "concept": "toxicity", "layer": layer, "strength": strength}
-    assert key_of(row) == shown
+    assert shown_key(row) == shown
