@@ -19,7 +19,7 @@ from asteer_core.datasets.spec import DatasetSpec
 from asteer_core.errors import DataError
 from asteer_core.types import fingerprint
 
-VERSION = 1
+VERSION = 2
 _WORDS = {"path", "title", "homepage", "notes", "license", "noncommercial", "allow_noncommercial"}
 SPLITS = {("train", 1): "detector_positives", ("train", 0): "detector_negatives"}
 """What a role and label are called in a concept's table of real text; validation and test keep their names."""

@@ -5,6 +5,7 @@ Not here: what a row holds (`rows.py`).
 
 import hashlib
 from collections import Counter
+from pathlib import Path
 
 import polars as pl
 
@@ -98,7 +99,8 @@ def _taken(spec: DatasetSpec, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
                 f"data set {spec.name!r} ({', '.join(rows['file'].unique().sort().head(SHOWN))}): {part.height} usable {role} rows, but "
                 f"take.{role} asks for {wanted}; lower it to {part.height} or less"
             )
-        places = [_unit(spec.seed, "take", file, row, part) for file, row, part in part.select("file", "row", "part").rows()]
+        # The file's name and not its path: the same files draw the same rows wherever they lie.
+        places = [_unit(spec.seed, "take", Path(file).name, row, part) for file, row, part in part.select("file", "row", "part").rows()]
         parts.append(part.with_columns(place=pl.Series(places)).sort("place").head(wanted).sort("file", "row", "part").drop("place"))
     left = pl.concat(parts)
     return left, rows.height - left.height

@@ -138,6 +138,14 @@ def test_take_draws_that_many_rows_and_the_same_ones_every_time(entry):
     assert not other.rows.equals(first.rows)
 
 
+def test_the_rows_that_are_drawn_do_not_depend_on_the_folder(entry, tmp_path):
+    elsewhere = tmp_path / "another" / "place"
+    elsewhere.mkdir(parents=True)
+    write(elsewhere / "all.jsonl", ROWS)
+    here, there = (read({**entry, "take": {"train": 5, "test": 8}, "path": str(path)}).rows for path in (tmp_path, elsewhere))
+    assert here["response"].to_list() == there["response"].to_list()
+
+
 def test_a_second_read_comes_from_the_cache_until_a_byte_changes(entry, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     first = read(entry, cache)
