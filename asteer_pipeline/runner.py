@@ -4,8 +4,6 @@ What does not belong here: the terminal (`cli`), and definitions. A few runs do 
 partition definition, for the whole rectangle of its partitions, which is one event log and one model load.
 """
 
-import os
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,22 +13,18 @@ from types import MappingProxyType
 
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
-from dagster._core.instance import InstanceRef
 
-from asteer_core.errors import AsteerError, ConfigError, unknown_name
-from asteer_core.paths import data_root
+from asteer_core.errors import AsteerError
 from asteer_core.paths import home as default_home
 from asteer_pipeline.definitions import build_defs
 from asteer_pipeline.event_writes import fewer_flushes
+from asteer_pipeline.instance import opened
 from asteer_pipeline.on_demand import GROUP as ON_DEMAND
 from asteer_pipeline.recording import FAILED_PARTITIONS
 from asteer_pipeline.requests import RANGE_END, RANGE_START
 from asteer_pipeline.resources import Progress, WorkspaceResource, shared_workspace
 
 STUDY_TAG = "asteer/study"
-
-PRESETS = {"local": "dagster.yaml", "server": "dagster-server.yaml", "postgres": "dagster-postgres.yaml"}
-"""Preset -> the instance file that ships."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log would drown the progress bars; the UI has the full log."""
@@ -156,32 +150,12 @@ def batches(defs: dg.Definitions) -> list[Batch]:
     return found
 
 
-def dagster_home(root: Path) -> Path:
-    """Return the Dagster instance folder of a home, made and configured by ASTEER_PRESET (`local`, `server` or `postgres`) if it is new.
-
-    Raises:
-        ConfigError: the folder cannot be written, or there is no such preset.
-    """
-    folder = root / "dagster"
-    preset = os.environ.get("ASTEER_PRESET") or "local"
-    if preset not in PRESETS:
-        raise unknown_name("ASTEER_PRESET", preset, PRESETS)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "dagster.yaml").exists():
-            shutil.copyfile(data_root() / PRESETS[preset], folder / "dagster.yaml")
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written ({error}); set ASTEER_HOME to a folder that can") from error
-    return folder
-
-
 @contextmanager
 def _instance(given: dg.DagsterInstance | None, root: Path) -> Iterator[dg.DagsterInstance]:
     if given is not None:
         yield given
     else:
-        reference = InstanceRef.from_dir(str(dagster_home(root)), overrides={"compute_logs": NO_COMPUTE_LOGS})
-        with dg.DagsterInstance.from_ref(reference) as instance:
+        with opened(root, overrides={"compute_logs": NO_COMPUTE_LOGS}) as instance:
             yield instance
 
 

@@ -38,11 +38,11 @@ def ui_command(study: str, home: Path, port: int) -> tuple[list[str], dict[str, 
     Raises:
         ConfigError: the study cannot be read, or the folder cannot be written.
     """
-    from asteer_pipeline.runner import dagster_home
+    from asteer_pipeline.instance import make_ready
 
     chosen = str(Path(study).resolve()) if Path(study).suffix in (".yaml", ".yml") else study
     load_study(chosen, home)
-    folder = dagster_home(home)
+    folder = make_ready(home)
     workspace = folder / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]

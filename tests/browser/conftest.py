@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from asteer_pipeline.definitions import build_defs
+from asteer_pipeline.instance import dagster_home
 from asteer_pipeline.resources import WorkspaceResource, close_workspaces
-from asteer_pipeline.runner import dagster_home
 from tests.core.report.conftest import publish_with_everything, write_study_with_everything
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from asteer_pipeline.runner import dagster_home
+from asteer_pipeline.instance import dagster_home
 from tests.serving import Served
 
 LAUNCH = """

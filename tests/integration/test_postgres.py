@@ -12,7 +12,7 @@ import pytest
 from dagster._core.instance import InstanceRef
 
 from asteer_core.paths import data_root
-from asteer_pipeline.runner import dagster_home
+from asteer_pipeline.instance import dagster_home
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

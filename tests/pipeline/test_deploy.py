@@ -11,7 +11,7 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config
 
 from asteer_core.paths import data_root
-from asteer_pipeline.runner import PRESETS
+from asteer_pipeline.instance import PRESETS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = data_root() / "deploy"
