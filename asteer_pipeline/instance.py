@@ -81,13 +81,17 @@ def make_ready(root: Path) -> Path:
 
 def _open(reference: InstanceRef, folder: Path) -> dg.DagsterInstance:
     try:
-        return dg.DagsterInstance.from_ref(reference)
+        instance = dg.DagsterInstance.from_ref(reference)
+        # Databases that exist are opened by the first question to each.
+        instance.get_runs_count()
+        instance.has_asset_key(dg.AssetKey("warehouse"))
     except (CommandError, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         raise ConfigError(
             f"{folder}: Dagster cannot open its databases ({reason}); check `storage` in {folder / 'dagster.yaml'}. If their files are "
             "damaged, move the folder away and run again: results are stored beside it, and the next run takes them over"
         ) from error
+    return instance
 
 
 @contextmanager
