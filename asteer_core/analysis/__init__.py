@@ -14,12 +14,13 @@ from asteer_core.analysis.prompting import beats_prompting, beats_prompting_by_m
 from asteer_core.analysis.proportions import cluster_share_interval, wilson_interval
 from asteer_core.analysis.rank_correlation import kendall, midranks, partial_spearman, pearson, spearman
 from asteer_core.analysis.regret import regret
-from asteer_core.analysis.reliability import Reliability, reliability_ceiling
+from asteer_core.analysis.reliability import Reliability, pooled_ceiling, reliability_ceiling
 from asteer_core.analysis.resampling import interval, over_cells, within_cells
 from asteer_core.analysis.schema import FRAME, METRICS, POOLED
 
 __all__ = [
     "FRAME", "METRICS", "POOLED", "Reliability", "beats_prompting", "beats_prompting_by_method", "benjamini_hochberg",
     "cluster_share_interval", "correlations", "fisher_pool", "interval", "kendall", "leaderboard", "midranks", "narrow_band", "over_cells",
-    "partial_spearman", "pearson", "permutation_p", "regret", "reliability_ceiling", "spearman", "wilson_interval", "within_cells",
+    "partial_spearman", "pearson", "permutation_p", "pooled_ceiling", "regret", "reliability_ceiling", "spearman", "wilson_interval",
+    "within_cells",
 ]  # fmt: skip

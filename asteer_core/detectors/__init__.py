@@ -8,7 +8,7 @@ from asteer_core.detectors.arms import draw, fit_arm, train_arm, training_set
 from asteer_core.detectors.audits import AUDITS, Audit, Gates, audit_arm, flags, generator_auroc, length_auroc
 from asteer_core.detectors.cards import DetectorCard
 from asteer_core.detectors.comparison import Difference, compare, delong
-from asteer_core.detectors.evaluation import MEASURES, evaluate, split_half_auroc
+from asteer_core.detectors.evaluation import MEASURES, evaluate, quarter_auroc
 from asteer_core.detectors.near_duplicates import DuplicateIndex, deduplicate
 from asteer_core.detectors.persistence import read_detector, save_detector, threshold
 from asteer_core.detectors.protocol import DETECTORS, Aids, Detector, Kind, Work, choose_kind
@@ -18,6 +18,6 @@ from asteer_core.detectors.text_sets import TextSet
 __all__ = [
     "AUDITS", "DETECTORS", "MEASURES", "Aids", "Audit", "Detector", "DetectorCard", "Difference", "DuplicateIndex", "Gates", "Hindsight",
     "Kind", "TextSet", "Work", "audit_arm", "choose_kind", "compare", "deduplicate", "delong", "draw", "evaluate", "fit_arm",
-    "flags", "generator_auroc", "hindsight", "length_auroc", "read_detector", "save_detector", "split_half_auroc",
+    "flags", "generator_auroc", "hindsight", "length_auroc", "quarter_auroc", "read_detector", "save_detector",
     "threshold", "train_arm", "training_set",
 ]  # fmt: skip

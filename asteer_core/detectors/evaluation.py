@@ -6,6 +6,7 @@ import numpy as np
 
 from asteer_core.detectors.ranking import auroc, ranking_metrics
 from asteer_core.detectors.resampling import check_test, group_weights, over_seeds, percentile_interval, seed_weights
+from asteer_core.errors import DataError
 
 MAX_FPR = 0.01
 CALIBRATION_BINS = 15
@@ -69,16 +70,31 @@ def _measure(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dic
         }
 
 
-def split_half_auroc(
+def quarter_auroc(
     labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, rng: np.random.Generator, n_splits: int = 50, where: str = ""
 ) -> np.ndarray:
-    """Return the AUROC (mean over seeds) on either half of the prompt groups, for random halvings; [split, 2].
+    """Return the AUROC of half of the training seeds on half of the prompt groups, [split, half of groups, half of seeds].
 
-    Called with equally seeded generators, all configurations share the halvings; `analysis.reliability_ceiling` reads the result.
+    Halves are random, of floor(n / 2) groups and the others, and of floor(n_seeds / 2) seeds each (means over seeds): of an odd number
+    of seeds one is left out of each split. Called with equally seeded generators, all configurations share the halves;
+    `analysis.reliability_ceiling` reads the result. NaN where a half of the groups lacks a class.
+
+    Args:
+        labels, scores, groups, where: as for `evaluate`.
+
+    Raises:
+        DataError: see `check_test`; fewer than two seeds, or fewer than two groups.
     """
     truth, scores, groups = check_test(labels, scores, groups, where)
     names, member = np.unique(groups, return_inverse=True)
+    n_seeds = len(scores)
+    if n_seeds < 2 or len(names) < 2:
+        place = f"{where}: " if where else ""
+        raise DataError(f"{place}{n_seeds} seeds and {len(names)} prompt groups; halves need at least 2 of both")
     first = np.argsort(rng.random((n_splits, len(names))), axis=1) < len(names) // 2
     weights = first.T[member].astype(float)
-    halves = [np.mean([auroc(truth, row, half) for row in scores], axis=0) for half in (weights, 1 - weights)]
-    return np.stack(halves, axis=1)
+    by_seed = np.array([[auroc(truth, row, half) for row in scores] for half in (weights, 1 - weights)])
+    place_of = np.argsort(np.argsort(rng.random((n_splits, n_seeds)), axis=1), axis=1)
+    size = n_seeds // 2
+    share = np.stack([place_of < size, (place_of >= size) & (place_of < 2 * size)]) / size
+    return np.einsum("gsn,hns->ngh", by_seed, share)

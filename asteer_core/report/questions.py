@@ -90,6 +90,8 @@ def predicts(facts: Facts, detector: str) -> Statement:
     rival = max((found[name] for name in RIVALS if name in found), key=lambda row: abs(row["spearman"]), default=None)
     if rival:
         text += f" To beat: {_rho(rival, in_words(rival['metric']))}."
+    if best["ceiling"] is not None:
+        text += f" Test prompts and training seeds make AUROC noisy: no correlation is expected beyond {number(best['ceiling'])} in size."
     verdict, tone = _verdict(told, best, found.get("hm"))
     return Statement(verdict, text, tone, PREDICTS)
 

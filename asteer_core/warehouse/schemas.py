@@ -12,7 +12,7 @@ import polars as pl
 
 from asteer_core.errors import unknown_name
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with every change of a declared table or view; an older warehouse is published again, the parquet files are kept."""
 
 Role = Literal["large", "metrics", "stored", "view", "about"]

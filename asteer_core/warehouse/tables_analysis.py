@@ -91,6 +91,18 @@ _REGRET: tuple[Column, ...] = (
     real("regret", "best_auroc minus auroc", "0 to 1"),
 )  # fmt: skip
 
+_RELIABILITY: tuple[Column, ...] = (
+    STUDY, _CONCEPT, _DETECTOR,
+    count("n", "steered configurations with an AUROC"),
+    count("seeds", "training seeds that AUROC is the mean of"),
+    count("groups", "prompt groups of the test set"),
+    real("reliability", "rank correlation expected between this AUROC and that of other test prompts and seeds; pooled: ceiling squared",
+         "0 to 1"),
+    real("ceiling", "highest Spearman correlation expected of any metric with AUROC: root of reliability; pooled: mean Fisher z with "
+         "weights n - 3", "0 to 1"),
+    _REASON,
+)  # fmt: skip
+
 _NARROW_BAND: tuple[Column, ...] = (
     STUDY, _CONCEPT, _DETECTOR,
     text("metric", "success, coherence or diversity", key=True),
@@ -173,7 +185,11 @@ VIEWS = (
     Table(
         "metric_auroc_correlation", "view",
         "Correlation of each metric with AUROC over steered configurations: Spearman and Pearson in SQL, the rest from stored.",
-        _CORRELATION,
+        (
+            *_CORRELATION,
+            real("ceiling", "highest Spearman correlation expected, AUROC being noisy: see auroc_reliability; NULL for differences",
+                 "0 to 1"),
+        ),
     ),
     Table("beats_prompting", "view", "Shares of steered configurations that beat prompting: shares in SQL, intervals from stored.", _BEATS),
     Table("baselines", "view", "What steering is compared with: prompted, unsteered, random directions and real texts.", _LEADERBOARD),
@@ -187,4 +203,10 @@ VIEWS = (
     Table("regret", "view", "AUROC lost by choosing with a rule instead of knowing the best configuration, in SQL.", _REGRET),
 )  # fmt: skip
 
-ANALYSIS = (*STORED, *VIEWS)
+RELIABILITY = Table(
+    "auroc_reliability", "metrics",
+    "How far test prompts and training seeds reorder the configurations by AUROC, and the ceiling that this sets to correlations with it.",
+    _RELIABILITY,
+)  # fmt: skip
+
+ANALYSIS = (RELIABILITY, *STORED, *VIEWS)

@@ -16,7 +16,7 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         group="analysis",
         kinds={"parquet", "scipy"},
         deps=["leaderboard"],
-        tables=["stored.metric_auroc_correlation", "stored.beats_prompting", "stored.regret"],
+        tables=["stored.metric_auroc_correlation", "stored.beats_prompting", "stored.regret", "auroc_reliability"],
     )
     def metric_auroc_correlation(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """Rank correlation of each metric with detector AUROC over configurations, with intervals."""

@@ -16,7 +16,7 @@ def build(facts: Facts) -> Figure:
         label=pl.col("metric").replace(METRICS)
     )
     measures = [f"{name}{end}" for name in ("spearman", "kendall", "pearson") for end in ("", "_lo", "_hi")]
-    table = facts.frames["correlations"].select("detector", "concept", "metric", *measures, "p_permutation", "n", "reason")
+    table = facts.frames["correlations"].select("detector", "concept", "metric", *measures, "p_permutation", "ceiling", "n", "reason")
     table = table.filter(pl.col("concept").is_in([POOLED, *facts.panels])).sort(pl.col("concept") != POOLED, maintain_order=True)
     sql = f"FROM metric_auroc_correlation WHERE study = '{facts.study}'"
     cut = said(len(facts.panels), len(facts.concepts), "concepts", "evenly spaced by name", sql)

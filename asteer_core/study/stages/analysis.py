@@ -10,10 +10,11 @@ from asteer_core.errors import StoreError
 from asteer_core.study.alternatives import TABLE
 from asteer_core.study.done import Done
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._reliability import auroc_reliability
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import fingerprint
 
-VERSION = 2
+VERSION = 3
 
 
 @recorded
@@ -32,12 +33,13 @@ def leaderboard(ws: Workspace) -> Iterator[Done]:
 
 @recorded
 def metric_auroc_correlation(ws: Workspace) -> Iterator[Done]:
-    """Yield one `Done`: correlation of each metric with AUROC; `beats_prompting` and `regret` are written beside it."""
+    """Yield one `Done`: correlation of each metric with AUROC; `beats_prompting`, `regret` and `auroc_reliability` stand beside it."""
     board = ws.store.read("leaderboard").filter(pl.col("arm") == "steered")
     rng, key = ws.rng("analysis"), correlation_key(ws)
     tables: dict[str, Callable[[], pl.DataFrame]] = {
         "beats_prompting": lambda: beats_prompting(board, rng),
         "regret": lambda: regret(board),
+        "auroc_reliability": lambda: auroc_reliability(ws, board),
         "metric_auroc_correlation": lambda: correlations(board, rng, metrics=_correlated(ws, board)),
     }
     reused = all(ws.store.content_key(name) == key for name in tables)

@@ -62,7 +62,10 @@ SELECT
     stored.kendall, stored.kendall_lo, stored.kendall_hi,
     coalesce(points.pearson, stored.pearson) AS pearson, stored.pearson_lo, stored.pearson_hi,
     stored.partial, stored.partial_lo, stored.partial_hi,
-    coalesce(points.reason, CASE WHEN points.n IS NULL THEN stored.reason END) AS reason
+    coalesce(points.reason, CASE WHEN points.n IS NULL THEN stored.reason END) AS reason,
+    -- A difference of two correlations, "a - b", has no ceiling of this kind.
+    CASE WHEN NOT contains(metric, ' - ') THEN noise.ceiling END AS ceiling
 FROM points
 -- Differences of two correlations stand in the stored table alone.
-FULL JOIN stored.metric_auroc_correlation AS stored USING (study, concept, detector, metric);
+FULL JOIN stored.metric_auroc_correlation AS stored USING (study, concept, detector, metric)
+LEFT JOIN auroc_reliability AS noise USING (study, concept, detector);

@@ -19,7 +19,6 @@ from asteer_core.analysis import (
     partial_spearman,
     pearson,
     permutation_p,
-    reliability_ceiling,
     spearman,
     wilson_interval,
     within_cells,
@@ -208,19 +207,3 @@ def test_permutation_finds_a_relation_and_skips_constants(rng):
     x, y = related(rng, 40, 0.95)
     assert permutation_p(x, y, np.repeat([0, 1], 20), rng, 500) == pytest.approx(1 / 501)
     assert permutation_p(np.ones(40), y, np.zeros(40), rng, 100) is None
-
-
-def test_the_ceiling_is_the_correlation_with_the_truth(rng):
-    truth = rng.normal(size=3000)
-    halves = truth + rng.normal(size=(4, 2, 3000))
-    found = reliability_ceiling(halves)
-    assert found.ceiling == pytest.approx(stats.spearmanr(truth, halves[0].mean(axis=0)).statistic, abs=0.02)
-    assert found.reliability == pytest.approx(2 / 3, abs=0.03)
-
-
-def test_the_ceiling_is_undefined_with_a_reason(rng):
-    assert "constant" in reliability_ceiling(np.ones((3, 2, 5))).reason
-    opposed = np.stack([np.arange(5.0), -np.arange(5.0)])[None]
-    assert reliability_ceiling(opposed).ceiling is None and "chance" in reliability_ceiling(opposed).reason
-    with pytest.raises(DataError, match=r"shape \(2, 5\); expected \[split, 2, configuration\]"):
-        reliability_ceiling(np.ones((2, 5)))

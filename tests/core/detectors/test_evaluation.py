@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, ndtr
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
 
-from asteer_core.detectors import MEASURES, evaluate, split_half_auroc
+from asteer_core.detectors import MEASURES, evaluate, quarter_auroc
 from asteer_core.detectors.ranking import auroc, ranking_metrics
 from asteer_core.detectors.resampling import group_weights, seed_weights
 from asteer_core.errors import DataError
@@ -112,11 +112,42 @@ def test_ignoring_groups_makes_intervals_too_narrow(rng):
     assert whole["auroc_hi"] - whole["auroc_lo"] > 1.2 * (single["auroc_hi"] - single["auroc_lo"])
 
 
-def test_halves_share_no_group_and_agree_with_the_whole(rng):
-    labels, scores, groups, _ = planted_test(rng)
-    halves = split_half_auroc(labels, scores, groups, rng, n_splits=200)
-    assert halves.shape == (200, 2)
-    assert halves.mean() == pytest.approx(evaluate(labels, scores, groups, rng)["auroc"], abs=0.02)
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+def test_quarters_share_neither_groups_nor_seeds_and_agree_with_the_whole(rng, n_seeds):
+    labels, scores, groups, _ = planted_test(rng, n_groups=60, n_seeds=n_seeds)
+    quarters = quarter_auroc(labels, scores, groups, np.random.default_rng(3), n_splits=200)
+    assert quarters.shape == (200, 2, 2)
+    assert quarters.mean() == pytest.approx(evaluate(labels, scores, groups, rng)["auroc"], abs=0.02)
+    # A group, or a seed, that is turned over changes one half of each split and never both.
+    for axis, turned in ((1, (groups == 0)[None, :]), (2, (np.arange(n_seeds) == 1)[:, None])):
+        changed = np.where(turned, 1 - scores, scores)
+        moved = quarter_auroc(labels, changed, groups, np.random.default_rng(3), n_splits=200) != quarters
+        by_half = moved.any(axis=3 - axis)
+        assert (by_half.sum(axis=1) <= 1).all() and by_half.any(axis=0).all()
+        if axis == 1 or n_seeds % 2 == 0:
+            assert (by_half.sum(axis=1) == 1).all()
+        else:
+            assert (by_half.sum(axis=1) == 0).mean() == pytest.approx(1 / n_seeds, abs=0.12)  # the seed that is left out
+
+
+def test_equally_seeded_configurations_are_halved_alike(rng):
+    labels, scores, groups, _ = planted_test(rng, n_groups=30)
+    one, other = (quarter_auroc(labels, each, groups, np.random.default_rng(0), n_splits=9) for each in (scores, scores**2))
+    assert (one == other).all()  # the ranks of the texts are the same, so any difference would be one of halves
+
+
+def test_a_half_that_lacks_a_class_has_no_auroc(rng):
+    labels, groups = np.array([1, 1, 0, 0]), np.array(["a", "b", "c", "d"])
+    quarters = quarter_auroc(labels, rng.random((2, 4)), groups, rng, n_splits=60)
+    assert set(np.isnan(quarters).any(axis=(1, 2))) == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "groups", "says"), [(1, [1, 2, 3, 4], "1 seeds and 4"), (2, [1, 1, 1, 1], "2 seeds and 1 prompt groups")]
+)
+def test_what_cannot_be_halved_is_named(rng, seeds, groups, says):
+    with pytest.raises(DataError, match=f"caa: {says}"):
+        quarter_auroc(np.array([0, 1, 0, 1]), rng.random((seeds, 4)), np.array(groups), rng, where="caa")
 
 
 @pytest.mark.parametrize(

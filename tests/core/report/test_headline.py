@@ -56,6 +56,14 @@ def test_the_metric_that_is_named_follows_from_the_intervals(facts, values, verd
     assert says in found.text
 
 
+def test_how_high_a_correlation_could_be_is_said_where_it_is_known(facts):
+    known = with_correlations(facts, hm=(0.6, 0.4, 0.8))
+    frame = known.frames["correlations"].with_columns(ceiling=pl.lit(0.934))
+    said = answers(with_frame(known, "correlations", frame))["Which metric predicts AUROC?"].text
+    assert said.endswith("make AUROC noisy: no correlation is expected beyond 0.93 in size.")
+    assert "noisy" not in answers(known)["Which metric predicts AUROC?"].text
+
+
 @pytest.mark.parametrize(
     ("share", "ends", "sure", "verdict"),
     [

@@ -40,6 +40,9 @@ def test_every_row_of_the_leaderboard_has_metrics_and_an_auroc_with_its_interval
         assert board[column].null_count() == 0, column
     for axis in ("success", "coherence", "diversity", "hm"):
         assert (board[f"{axis}_lo"] <= board[axis]).all() and (board[axis] <= board[f"{axis}_hi"]).all(), axis
+    noise = ws.store.read("auroc_reliability")
+    assert noise.select("detector", "concept").n_unique() == len(ws.study.detectors.kinds) * (len(ws.plan.concepts) + 1)
+    assert set(noise.filter(pl.col("concept") != "pooled")["reason"]) == {"fewer than 3 configurations"}
     assert board["auroc"].is_between(0, 1).all() and (board["auroc_lo"] <= board["auroc_hi"]).all()
 
 
