@@ -6,7 +6,7 @@ What does not belong here: what the choices mean (`asteer_core.search`, `asteer_
 import dagster as dg
 from pydantic import Field
 
-from asteer_core.choosing import Thresholds, parse_budget
+from asteer_core.choosing import AUTO, Thresholds, parse_budget
 from asteer_core.search import SearchSettings
 from asteer_core.training_set import Recipe
 from asteer_core.training_set.recipes import DEFAULT
@@ -15,7 +15,9 @@ from asteer_core.training_set.recipes import DEFAULT
 class SearchConfig(dg.Config):
     """How a search goes."""
 
-    budget: str = Field("15%", description="Responses at most: 20k-responses, 2000, or 15% of the full grid.")
+    budget: str = Field(
+        AUTO, description="Responses at most: 20k-responses, 2000, 15% of the full grid; auto = 15%, or the least that a search takes."
+    )
     objective: str = Field("hm", description="hm, hm_sc, hm_sd, success, d or predicted.")
     rungs: list[int] = Field([], description="Prompts of each rung; empty = what the budget carries.")
     sampler: str = Field("grid", description="grid, or tpe for strengths, and samplings, between those of the grid.")

@@ -53,12 +53,7 @@ def schedule(candidates: int, budget: int, largest: int, prompts: Sequence[int] 
     """
     if candidates < 1 or largest < 1:
         raise ConfigError(f"search: {candidates} configurations and {largest} prompts; at least one of each is needed")
-    if prompts is not None:
-        sizes = [tuple(prompts)]
-        if not prompts or list(prompts) != sorted(set(prompts)) or prompts[0] < 2:
-            raise ConfigError(f"search rungs {list(prompts)}: expected rising numbers of prompts of at least 2, such as 16,64,256")
-    else:
-        sizes = [_growing(first, largest) for first in FIRST if first <= largest] or [(largest,)]
+    sizes = _sizes(largest, prompts)
     if prompts is None and candidates * largest * samples <= budget:
         return (Rung(largest, candidates),)
     fitting = [_mildest(candidates, budget, one, samples) for one in sizes]
@@ -66,12 +61,30 @@ def schedule(candidates: int, budget: int, largest: int, prompts: Sequence[int] 
     several = [rungs for rungs in fitting if rungs and (len(rungs) < 3 or rungs[1].configurations >= min(2, candidates))]
     found = next(iter(several), None) or next((rungs for rungs in fitting if rungs), None)
     if found is None:
-        least = min(cost(_cut(candidates, one, float(candidates)), samples) for one in sizes)
+        enough = least(candidates, largest, prompts, samples)
         raise ConfigError(
             f"search: a budget of {budget} responses is too small for {candidates} configurations and a set of {sizes[0][-1]} prompts; "
-            f"the least is {least}: raise --budget, or give fewer methods, layers, strengths or prompts"
+            f"the least is {enough}: raise --budget, or give fewer methods, layers, strengths or prompts"
         )
     return found
+
+
+def least(candidates: int, largest: int, prompts: Sequence[int] | None = None, samples: int = 1) -> int:
+    """Return the smallest budget, in responses, that `schedule` accepts for the same arguments.
+
+    Raises:
+        ConfigError: prompts that do not rise.
+    """
+    return min(cost(_cut(candidates, one, float(candidates)), samples) for one in _sizes(largest, prompts))
+
+
+def _sizes(largest: int, prompts: Sequence[int] | None) -> list[tuple[int, ...]]:
+    """Return the prompts of each rung, for every first rung that may be tried."""
+    if prompts is None:
+        return [_growing(first, largest) for first in FIRST if first <= largest] or [(largest,)]
+    if not prompts or list(prompts) != sorted(set(prompts)) or prompts[0] < 2:
+        raise ConfigError(f"search rungs {list(prompts)}: expected rising numbers of prompts of at least 2, such as 16,64,256")
+    return [tuple(prompts)]
 
 
 def _growing(first: int, largest: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from asteer_core.choosing import Rung, halve, schedule
+from asteer_core.choosing import Rung, halve, least, schedule
 from asteer_core.errors import ConfigError
 from asteer_core.search.continuous import searchable
 from asteer_core.search.course import SHOWN, Course, scorer
@@ -130,4 +130,6 @@ def _rungs(ws: Workspace, settings: SearchSettings, configurations: int) -> tupl
             f"search: the last rung would have {most} prompts, but study {ws.study.name!r} has {size}; lower the rungs, or raise --prompts "
             "(without --study) or size.prompts of the study file"
         )
-    return schedule(settings.trials or configurations, settings.budget.of(grid), largest, settings.prompts, samples), grid
+    candidates = settings.trials or configurations
+    budget = settings.budget.of(grid, least(candidates, largest, settings.prompts, samples))
+    return schedule(candidates, budget, largest, settings.prompts, samples), grid

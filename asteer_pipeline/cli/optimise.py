@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asteer_core import paths
-from asteer_core.choosing import OBJECTIVES, Thresholds, parse_budget
+from asteer_core.choosing import AUTO, OBJECTIVES, Thresholds, parse_budget
 from asteer_core.choosing.objectives import PREDICTED
 from asteer_core.concepts import load_concept
 from asteer_core.errors import ConfigError
@@ -41,7 +41,10 @@ StudyName = Annotated[str | None, typer.Option("--study", help="Search the grid 
 def optimise(
     concept: Concept,
     model: Model,
-    budget: Annotated[str, typer.Option(help="Responses to generate at most: 20k-responses, 2000, or 15% of the full grid.")] = "15%",
+    budget: Annotated[
+        str,
+        typer.Option(help="Responses at most: 20k-responses, 2000, 15% of the full grid; auto = 15%, or the least that a search takes."),
+    ] = AUTO,
     objective: Annotated[str, typer.Option(help=f"What is maximised: {', '.join([*OBJECTIVES, PREDICTED])}.")] = "hm",
     study: StudyName = None,
     methods: Annotated[str | None, typer.Option(help=f"Methods of the grid, by comma; default {','.join(METHODS)}.")] = None,

@@ -22,6 +22,10 @@ def test_a_search_that_chooses_nothing_leaves_the_sampling_to_the_study():
     assert found.spans == {} and found.trials is None and found.prompts is None and found.sampler == "grid"
 
 
+def test_a_search_that_chooses_nothing_fits_any_grid():
+    assert SearchConfig().search().budget.of(256, least=132) == 132 and SearchConfig().search().budget.of(2560, least=132) == 384
+
+
 def test_a_range_without_the_sampler_that_searches_it_is_refused():
     with pytest.raises(ConfigError, match="--sampler tpe"):
         SearchConfig(temperature=[0.6, 1.1]).search()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asteer_core.choosing import Rung, cost, halve, parse_budget, schedule
+from asteer_core.choosing import AUTO, Rung, cost, halve, least, parse_budget, schedule
 from asteer_core.errors import ConfigError, DataError
 
 
@@ -49,6 +49,27 @@ def test_no_schedule_costs_more_than_its_budget_and_none_leaves_what_another_sur
         wider = (*rungs[:-1], Rung(rungs[-1].prompts, rungs[-1].configurations + 1))
         assert cost(wider, samples) > budget
     assert all(a.prompts < b.prompts and a.configurations >= b.configurations for a, b in itertools.pairwise(rungs))
+
+
+@given(candidates=st.integers(1, 300), largest=st.integers(2, 600), samples=st.integers(1, 4))
+def test_the_least_budget_is_accepted_and_one_less_is_not(candidates, largest, samples):
+    enough = least(candidates, largest, samples=samples)
+    assert cost(schedule(candidates, enough, largest, samples=samples), samples) <= enough
+    with pytest.raises(ConfigError, match=f"the least is {enough}"):
+        schedule(candidates, enough - 1, largest, samples=samples)
+
+
+def test_the_least_budget_of_named_rungs_is_the_first_rung_and_one_survivor():
+    assert least(10, 16, [4, 16], samples=2) == 2 * (10 * 4 + 12)
+
+
+@pytest.mark.parametrize("candidates, expected", [(1, 128), (2, 256 * 0.5 + 4), (6, 5 * 4 + 128), (17, 326)])
+def test_a_budget_that_is_not_named_is_a_share_of_the_grid_and_never_too_small(candidates, expected):
+    grid = candidates * 128
+    found = parse_budget("auto").of(grid, least(candidates, 128))
+    assert found == expected and parse_budget(AUTO) == parse_budget("Auto ")
+    assert schedule(candidates, found, 128)[-1].prompts == 128
+    assert parse_budget("15%").of(grid, grid) == int(0.15 * grid) and parse_budget("3").of(grid, grid) == 3
 
 
 def test_nested_prompts_are_paid_once():

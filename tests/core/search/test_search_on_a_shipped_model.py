@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from asteer_core.choosing import Thresholds, parse_budget
+from asteer_core.choosing import AUTO, Thresholds, parse_budget
 from asteer_core.errors import ConfigError, StoreError
 from asteer_core.search import SearchSettings, check, preview, search, trial_store, winner
 from asteer_core.search.space import space
@@ -94,6 +94,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_made(cell, change
         check(ws, *cell, SearchSettings(**{"budget": parse_budget("100%")} | changes))
     assert not list(tmp_path.rglob("*.parquet"))
     check(ws, *CELL, SETTINGS)
+    check(ws, *CELL, SearchSettings(parse_budget(AUTO)))
 
 
 def test_a_method_without_a_dial_stands_in_the_grid_without_strengths():
