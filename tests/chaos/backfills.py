@@ -4,6 +4,7 @@ What does not belong here: the servers (`tests/serving.py`), and what must hold 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,14 @@ BACKFILLS = "{ partitionBackfillsOrError { ... on PartitionBackfills { results {
 RUNS = "{ runsOrError { ... on Runs { results { id status } } } }"
 EVENTS = '{ logsForRun(runId: "%s") { ... on EventConnection { events { ... on MessageEvent { level message stepKey } } } } }'
 READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+NODES = """
+{ assetNodes {
+    assetKey { path }
+    partitionStats { numPartitions numMaterialized }
+    assetMaterializations { partition }
+} }
+"""
+UNWANTED = re.compile(r"traceback|\block(s|ed|file)?\b", re.IGNORECASE)
 OVER = ("COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED")
 
 
@@ -62,6 +71,28 @@ def finished(served: Served) -> dict[str, str]:
     return {run: status for run, status in runs(served).items() if status in ("SUCCESS", "FAILURE", "CANCELED")}
 
 
+def assets(served: Served) -> list[str]:
+    """Return the names of all assets, those that are made on demand included: what "Materialize all" on the graph selects."""
+    return [_name(node) for node in served.ask(NODES)["assetNodes"]]
+
+
+def materialised(served: Served) -> dict[tuple[str, str | None], int]:
+    """Return how often each partition of each asset, by (asset, partition), was recorded; 0 as (asset, "missing") where any is not."""
+    found: dict[tuple[str, str | None], int] = {}
+    for node in served.ask(NODES)["assetNodes"]:
+        for event in node["assetMaterializations"]:
+            place = (_name(node), event["partition"])
+            found[place] = found.get(place, 0) + 1
+        stats = node["partitionStats"]
+        if stats["numMaterialized"] < stats["numPartitions"] if stats else not node["assetMaterializations"]:
+            found[_name(node), "missing"] = 0
+    return found
+
+
+def _name(node: dict) -> str:
+    return "/".join(node["assetKey"]["path"])
+
+
 def complaints(served: Served) -> list[str]:
     """Return what the runs' logs, as their pages show them, hold above a note: warnings and errors."""
     found = []
@@ -70,3 +101,9 @@ def complaints(served: Served) -> list[str]:
             if event["level"] in ("WARNING", "ERROR", "CRITICAL"):
                 found.append(f"{event['stepKey']}: {event['message']}")
     return found
+
+
+def unwanted(home: Path, *logs: Path) -> list[str]:
+    """Return the lines of the servers, their runs and further logs that tell of a traceback or a lock."""
+    every = [home / "ui.log", *(home / "dagster" / "storage").rglob("compute_logs/*"), *logs]
+    return [line for path in every if path.is_file() for line in path.read_text().splitlines() if UNWANTED.search(line)]

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import polars as pl
 
-from asteer_core.warehouse import connect, tables
+from asteer_core.warehouse import connect, query, tables
 from asteer_core.warehouse.query import fetch
 
 LOGBOOK = ("runs", "run_partitions", "about")
 """Tables that say when and by whom; every other one says what."""
+
+MADE = "SELECT stage, concept, partition, rows FROM run_partitions WHERE concept != '' ORDER BY ALL"
+
+
+def made(warehouse: Path) -> pl.DataFrame:
+    """Return stage, concept, partition and rows of every time that a run made a partition, sorted; what it adopted is not among them."""
+    return query(MADE, warehouse)
 
 
 def rows(warehouse: Path) -> dict[str, list[str]]:

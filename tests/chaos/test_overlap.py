@@ -1,7 +1,6 @@
 """Two backfills of the same partitions in `asteer ui` while `asteer study run` makes the same study: every row once, no word of a lock."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import backfills
 import polars as pl
 import pytest
 import yaml
-from tables import differences
+from tables import differences, made
 
 from asteer_core.paths import data_root
 from asteer_core.warehouse import query, warehouse_path
@@ -28,9 +27,7 @@ STUDY = {
 }  # fmt: skip
 STEERED = ("dagster", "cache", "reports", "warehouse*", "runs", "run_partitions", "*~s0.*.parquet")
 """What is left out of a copy of a finished home, so that the steered configurations are to be made again."""
-UNWANTED = re.compile(r"traceback|\block(s|ed|file)?\b", re.IGNORECASE)
 SECONDS = 900
-MADE = "SELECT stage, concept, partition, rows FROM run_partitions WHERE concept != '' ORDER BY ALL"
 AT_ONCE = """
 SELECT coalesce(max(runs), 0) FROM (
     SELECT a.stage, count(DISTINCT a.run_id) AS runs FROM runs a JOIN runs b ON a.stage = b.stage AND a.run_id != b.run_id
@@ -87,12 +84,6 @@ def two_backfills_and_a_study_run(world, home):
         return ended, backfills.runs(served), backfills.complaints(served)
 
 
-def shown(home):
-    """Return every line that the servers, their runs and the command wrote."""
-    logs = [home / "run.log", home / "ui.log", *(home / "dagster" / "storage").rglob("compute_logs/*")]
-    return [line for path in logs if path.is_file() for line in path.read_text().splitlines()]
-
-
 def test_two_backfills_and_a_study_run_over_the_same_partitions_make_each_once(world, tmp_path, figure, monkeypatch):
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
@@ -104,12 +95,12 @@ def test_two_backfills_and_a_study_run_over_the_same_partitions_make_each_once(w
     seconds = time.monotonic() - began
     assert set(ended.values()) == {"COMPLETED_SUCCESS"} and set(runs.values()) == {"SUCCESS"}
     assert complaints == []
-    assert [line for line in shown(home) if UNWANTED.search(line)] == []
-    once = query(MADE, warehouse_path(undisturbed)).filter(pl.col("stage").is_in(CONTESTED))
-    made = query(MADE, warehouse_path(home))
-    assert made.rows() == once.rows(), "each partition was made, and by one run"
+    assert backfills.unwanted(home, home / "run.log") == []
+    once = made(warehouse_path(undisturbed)).filter(pl.col("stage").is_in(CONTESTED))
+    found = made(warehouse_path(home))
+    assert found.rows() == once.rows(), "each partition was made, and by one run"
     assert differences(warehouse_path(undisturbed), warehouse_path(home)) == {}
     together = query(AT_ONCE, warehouse_path(home)).item()
     assert together == 3, "the two backfills and the command were to work on one stage at the same time"
-    figure("two backfills and a study run at once: partitions made", made.height, f"{made.height - len(set(made.rows()))} twice")
+    figure("two backfills and a study run at once: partitions made", found.height, f"{found.height - len(set(found.rows()))} twice")
     figure("beside them", f"{len(runs)} Dagster runs", f"{seconds:.0f} s; up to {together} at one stage at a time")
