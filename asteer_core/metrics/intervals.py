@@ -1,13 +1,14 @@
-"""95 % intervals of a corpus's scores, over the prompts it answers.
+"""95 % intervals of a corpus's scores, and of the differences of two corpora, over the prompts they answer.
 
 Means over responses are resampled with replacement (bootstrap). That is wrong for diversity: a resample repeats texts, and repeated
 texts are what diversity counts, so every resample is less diverse than the corpus. Diversity, and the means made with it, leave
-groups of prompts out instead (delete-a-group jackknife), which repeats nothing.
+groups of prompts out instead (delete-a-group jackknife), which repeats nothing. Differences of two corpora are treated likewise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, stdtrit
@@ -42,6 +43,18 @@ GROUPS = 25
 MIN_GROUPS = 8
 
 
+LeftOut = dict[str, list[float | None]]
+"""Score of `JACKKNIFED` -> its values with each group of prompts left out; empty lists where there are too few prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far the scores of a corpus vary with its prompts: its `intervals`, and the values `left_out` that differences are made of."""
+
+    intervals: dict[str, Interval]
+    left_out: LeftOut
+
+
 def corpus_intervals(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> dict[str, Interval]:
     """Return (lower, upper) by name for `RESPONSE_MEANS` and `JACKKNIFED`; (None, None) where a value or its spread is undefined.
 
@@ -51,11 +64,32 @@ def corpus_intervals(measured: Measured, scores: Scores, settings: MetricSetting
         settings: those of the scores.
         rng: draws resamples and groups; in the same state for corpora over the same prompts, they are resampled alike.
     """
+    return corpus_spread(measured, scores, settings, rng).intervals
+
+
+def corpus_spread(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> Spread:
+    """Return the intervals of `corpus_intervals`, arguments as there, with the values that `difference_intervals` reads."""
     draws = mean_draws(scores.responses, measured.prompt_ids, rng)
     prompts = len(set(measured.prompt_ids))
     found: dict[str, Interval] = {name: percentiles(each, prompts) for name, each in draws.items()}
-    found |= _jackknifed(measured, scores, settings, rng)
-    return found | {name: within_axes(found[name], [found[axis] for axis in axes]) for name, axes in MEANS_OF.items()}
+    parts = _left_out(measured, scores, settings, rng)
+    found |= {name: logit_jackknife(value, parts[name]) for name, value in _values(scores.corpus).items()}
+    return Spread(found | {name: within_axes(found[name], [found[axis] for axis in axes]) for name, axes in MEANS_OF.items()}, parts)
+
+
+def difference_intervals(
+    a: Mapping[str, float | int | None], b: Mapping[str, float | int | None], parts_a: LeftOut, parts_b: LeftOut, *, paired: bool
+) -> dict[str, Interval]:
+    """Return the 95 % intervals of b - a for `JACKKNIFED`, from -1 to 1; (None, None) where one of the two has no interval.
+
+    Args:
+        a, b: scores of the two corpora by name, as `score_corpus` gives them.
+        parts_a, parts_b: their `Spread.left_out`.
+        paired: both answer the same prompts and the same groups of them were left out, as generators in the same state do. What the
+            corpora share then cancels; otherwise their variances add.
+    """
+    first, second = _values(a), _values(b)
+    return {name: difference_jackknife(first[name], second[name], parts_a[name], parts_b[name], paired=paired) for name in JACKKNIFED}
 
 
 def mean_draws(responses: Mapping[str, np.ndarray], prompts: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -89,16 +123,21 @@ def percentiles(draws: np.ndarray, n_prompts: int) -> Interval:
     return float(lo), float(hi)
 
 
-def _jackknifed(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> dict[str, Interval]:
+def _values(corpus: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
+    """Return the values of the `JACKKNIFED`."""
+    known = {"hm_cd": harmonic(corpus["coherence"], corpus["diversity"]), **corpus}
+    return {name: known[name] for name in JACKKNIFED}
+
+
+def _left_out(measured: Measured, scores: Scores, settings: MetricSettings, rng: np.random.Generator) -> LeftOut:
     kinds, prompt = np.unique(np.array(measured.prompt_ids, dtype=object), return_inverse=True)
     count = min(GROUPS, len(kinds))
     group = rng.permutation(np.arange(len(kinds)) % max(count, 1))[prompt]
     if count < MIN_GROUPS:
-        return dict.fromkeys(JACKKNIFED, (None, None))
+        return {name: [] for name in JACKKNIFED}
     of_rows = _without(measured, scores, settings)
     left_out = [of_rows(np.flatnonzero(group != place)) for place in range(count)]
-    values = scores.corpus | {"hm_cd": harmonic(scores.corpus["coherence"], scores.corpus["diversity"])}
-    return {name: logit_jackknife(values[name], [part[name] for part in left_out]) for name in JACKKNIFED}
+    return {name: [part[name] for part in left_out] for name in JACKKNIFED}
 
 
 def _without(measured: Measured, scores: Scores, settings: MetricSettings) -> Callable[[np.ndarray], dict[str, float | None]]:
@@ -131,14 +170,55 @@ def logit_jackknife(value: float | int | None, left_out: Sequence[float | None])
 
     Source: Efron and Stein 1981, The jackknife estimate of variance, https://doi.org/10.1214/aos/1176345462.
     """
-    known = [part for part in left_out if part is not None]
-    if value is None or len(known) < len(left_out) or not 0 < value < 1 or not all(0 < part < 1 for part in known):
+    parts = _logits(value, left_out)
+    if value is None or parts is None:
         return None, None
-    parts = logit(np.array(known, dtype=np.float64))
-    n = len(parts)
-    error = float(np.sqrt((n - 1) / n * ((parts - parts.mean()) ** 2).sum()))
-    reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
+    reach = _student(len(parts) - 1) * float(np.sqrt(_jackknife_variance(parts)))
     return float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
+
+
+def difference_jackknife(
+    a: float | int | None, b: float | int | None, parts_a: Sequence[float | None], parts_b: Sequence[float | None], *, paired: bool
+) -> Interval:
+    """Return the 95 % interval of b - a, each in 0 to 1, from their values with each group left out; (None, None) where one is undefined.
+
+    Student's t about the difference. Deviations are taken on the logit scale, as for one value, and brought back by its slope at a and
+    b: diversity of all rows that stay lies at another level than that of subsamples. `paired`: place i of both left the same
+    prompts out, so that the jackknife is of the difference itself; otherwise the variances add, with the degrees of freedom of
+    Welch and Satterthwaite.
+
+    Source: Efron and Stein 1981, https://doi.org/10.1214/aos/1176345462; Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28.
+    """
+    first, second = _logits(a, parts_a), _logits(b, parts_b)
+    if a is None or b is None or first is None or second is None:
+        return None, None
+    first, second = first * a * (1 - a), second * b * (1 - b)
+    if paired:
+        variance, freedom = _jackknife_variance(second - first), float(len(first) - 1)
+    else:
+        variances = np.array([_jackknife_variance(first), _jackknife_variance(second)])
+        variance = float(variances.sum())
+        shares = variances**2 / np.array([len(first) - 1, len(second) - 1])
+        freedom = variance**2 / float(shares.sum()) if variance else 1.0
+    reach = _student(freedom) * float(np.sqrt(variance))
+    return max(b - a - reach, -1.0), min(b - a + reach, 1.0)
+
+
+def _logits(value: float | int | None, left_out: Sequence[float | None]) -> np.ndarray | None:
+    """Return the logits of the values with each group left out, float64 [group]; None where one, or the value's, is undefined."""
+    known = [part for part in left_out if part is not None]
+    if value is None or len(known) < max(len(left_out), 2) or not 0 < value < 1 or not all(0 < part < 1 for part in known):
+        return None
+    return np.asarray(logit(np.array(known, dtype=np.float64)))
+
+
+def _jackknife_variance(parts: np.ndarray) -> float:
+    return float((len(parts) - 1) / len(parts) * ((parts - parts.mean()) ** 2).sum())
+
+
+def _student(freedom: float) -> float:
+    """Return how many standard errors a two-sided 95 % interval reaches."""
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def within_axes(interval: Interval, axes: Sequence[Interval]) -> Interval:

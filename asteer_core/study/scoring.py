@@ -18,11 +18,13 @@ from asteer_core.metrics import (
     METRICS,
     Embedding,
     Interval,
+    LeftOut,
     Measured,
     MetricSettings,
     Reference,
     Scores,
-    corpus_intervals,
+    corpus_spread,
+    difference_intervals,
     fit_reference,
     mean_draws,
     pair_cosines,
@@ -72,6 +74,7 @@ class ScoredCorpus:
             responses that end beyond the scorer's context.
         intervals: 95 % over prompts; see `asteer_core.metrics.intervals`.
         responses: per-response scores, float64 [text], NaN = undefined.
+        left_out: values with each group of prompts left out, of which intervals of differences are made.
         embedding: whose vectors diversity and relevance are made of.
         alternatives: names of the further metrics in `values`.
     """
@@ -86,6 +89,7 @@ class ScoredCorpus:
     reasons: dict[str, str]
     prompts: list[str] = field(repr=False)
     responses: dict[str, np.ndarray] = field(repr=False)
+    left_out: LeftOut = field(repr=False)
     version: str
     embedding: Embedding
     alternatives: tuple[str, ...]
@@ -93,7 +97,10 @@ class ScoredCorpus:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B minus A by metric; 95 % intervals for means over responses. `paired`: both answer the same prompts, resampled together."""
+    """B minus A by metric; 95 % intervals for means over responses, diversity and the means with it.
+
+    `paired`: both answer the same prompts, which are drawn, or left out, together.
+    """
 
     a: ScoredCorpus
     b: ScoredCorpus
@@ -132,7 +139,8 @@ def compare_files(a: Source, b: Source, **options: Unpack[Options]) -> Compariso
     # A generator in the same state draws the same prompts.
     others = mean_draws(second.responses, second.prompts, np.random.default_rng(SEED) if paired else rng)
     fewer = min(len(set(first.prompts)), len(set(second.prompts)))
-    intervals = {name: percentiles(others[name] - draws[name], fewer) for name in draws}
+    intervals: dict[str, Interval] = {name: percentiles(others[name] - draws[name], fewer) for name in draws}
+    intervals |= difference_intervals(first.values, second.values, first.left_out, second.left_out, paired=paired)
     return Comparison(first, second, differences, intervals, paired)
 
 
@@ -175,10 +183,11 @@ class _Scoring:
         scores = score_corpus(measured, reference, self.settings, np.random.default_rng(SEED))
         values, reasons = self._complete(scores, why)
         values["n_cut"] = self.tools.cut(corpus.prompts, corpus.responses)
-        intervals = corpus_intervals(measured, scores, self.settings, np.random.default_rng(SEED))
+        # The same state again: of corpora over the same prompts, the same groups are left out.
+        spread = corpus_spread(measured, scores, self.settings, np.random.default_rng(SEED))
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
-            intervals, reasons, corpus.prompts, scores.responses, scores.version, scores.embedding,
+            spread.intervals, reasons, corpus.prompts, scores.responses, spread.left_out, scores.version, scores.embedding,
             self.settings.alternatives,
         )  # fmt: skip
 

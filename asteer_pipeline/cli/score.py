@@ -90,7 +90,10 @@ def compare(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two corpora: B minus A, with 95 % intervals; coherence is relative to A or to --reference."""
+    """Compare two corpora: B minus A, with 95 % intervals of S, C, D and HM; coherence is relative to A or to --reference.
+
+    Where both answer the same prompts, these are resampled in pairs, which narrows the intervals.
+    """
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
     options["alternatives"] = metric or []
@@ -103,7 +106,8 @@ def compare(
     console = Console()
     console.print(_differences(found))
     how = "prompts resampled in pairs" if found.paired else "the prompts differ, so each corpus is resampled by itself"
-    console.print(f"Intervals: 95 % bootstrap; {how}.", markup=False, highlight=False)
+    told = f"Intervals: 95 % bootstrap, of D and the means with it jackknife; {how}."
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
     _print_notes(console, [found.a, found.b])
 
 

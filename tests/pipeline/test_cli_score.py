@@ -50,7 +50,11 @@ def test_two_corpora_are_compared(capsys):
     shown = capsys.readouterr().out
     assert "B - A" in shown and "resampled in pairs" in shown and "relative to corpus.jsonl" in shown
     assert main(["compare", "corpus.jsonl", "labels.jsonl", "--m", "8", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["differences"]["coherence"] == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["differences"]["coherence"] == 0
+    # One corpus twice: whatever is left out of both, nothing differs. Success, and HM with it, has no judge.
+    assert found["intervals"]["diversity"] == found["intervals"]["hm_cd"] == [0, 0] and found["intervals"]["hm"] == [None, None]
+    assert "jackknife" in shown and shown.count("+.00 to +.00") >= 7  # C and its parts, D and its parts, HM of C and D
 
 
 def test_static_embeddings_are_named_beside_what_they_made(capsys, folder, with_static_table):

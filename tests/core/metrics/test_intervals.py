@@ -4,10 +4,28 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from asteer_core.metrics import Measured, MetricSettings, Reference, corpus_intervals, score_corpus
+from asteer_core.metrics import (
+    Measured,
+    MetricSettings,
+    Reference,
+    Spread,
+    corpus_intervals,
+    corpus_spread,
+    difference_intervals,
+    score_corpus,
+)
 from asteer_core.metrics.combination import harmonic
-from asteer_core.metrics.intervals import JACKKNIFED, RESPONSE_MEANS, logit_jackknife, mean_draws, percentiles, within_axes
+from asteer_core.metrics.intervals import (
+    JACKKNIFED,
+    RESPONSE_MEANS,
+    difference_jackknife,
+    logit_jackknife,
+    mean_draws,
+    percentiles,
+    within_axes,
+)
 
 REFERENCE = Reference(nll_location=2.0, nll_scale=0.4, random_cosine=0.1, matched_cosine=0.5)
 N, M = 48, 32
@@ -49,6 +67,100 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         truth = np.mean([found.corpus[name] for found in scores])
         coverage = np.mean([low <= truth <= high for low, high in (found[name] for found in intervals)])
         assert 0.92 <= coverage <= 0.98, (name, coverage)
+
+
+def answered_alike(one: Measured, rng: np.random.Generator, alike: float = 0.5) -> Measured:
+    """Return another corpus over the same prompts, less templated, half of whose replies are those of the first."""
+    other = corpus(rng, len(one.texts), templated=0.15)
+    same = rng.random(len(one.texts)) < alike
+    texts = [mine if kept else new for mine, new, kept in zip(one.texts, other.texts, same, strict=True)]
+    columns = ((one.judge_probability, other.judge_probability), (one.nll, other.nll), (one.relevance_cosine, other.relevance_cosine))
+    chosen = [np.where(same, mine, new) for mine, new in columns]
+    return Measured(texts, one.prompt_ids, *chosen, np.where(same[:, None], one.embeddings, other.embeddings))
+
+
+def spread_of(measured: Measured, seed: int = 0) -> tuple[dict, Spread]:
+    scores = scored(measured)
+    values = scores.corpus | {"hm_cd": harmonic(scores.corpus["coherence"], scores.corpus["diversity"])}
+    return values, corpus_spread(measured, scores, SETTINGS, np.random.default_rng(seed))
+
+
+def compared(a: tuple[dict, Spread], b: tuple[dict, Spread], *, paired: bool) -> tuple[dict[str, float], dict]:
+    """Return the differences and their intervals."""
+    intervals = difference_intervals(a[0], b[0], a[1].left_out, b[1].left_out, paired=paired)
+    return {name: b[0][name] - a[0][name] for name in JACKKNIFED}, intervals
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paired", [True, False])
+def test_intervals_of_differences_cover_the_truth_as_often_as_they_say(paired):
+    found = []
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        first = corpus(rng)
+        second = answered_alike(first, rng) if paired else corpus(rng, 40, templated=0.15)
+        found.append(compared(spread_of(first, 0), spread_of(second, 0 if paired else 1), paired=paired))
+    for name in JACKKNIFED:
+        truth = np.mean([differences[name] for differences, _ in found])
+        coverage = np.mean([low <= truth <= high for low, high in (intervals[name] for _, intervals in found)])
+        assert 0.92 <= coverage <= 0.98, (name, coverage)
+
+
+def test_what_two_corpora_share_cancels_in_the_interval_of_their_difference():
+    widths = {True: [], False: []}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        first = corpus(rng)
+        pair = spread_of(first), spread_of(answered_alike(first, rng, alike=0.8))
+        for paired in widths:
+            _, intervals = compared(*pair, paired=paired)
+            widths[paired].append([intervals[name][1] - intervals[name][0] for name in JACKKNIFED])
+    # Replies that both have in common are 8 of 10, so the others alone vary.
+    assert (np.mean(widths[True], axis=0) < 0.7 * np.mean(widths[False], axis=0)).all()
+
+
+def test_the_interval_of_a_paired_difference_is_as_wide_as_the_difference_varies():
+    differences, halves = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        first = corpus(rng)
+        found, intervals = compared(spread_of(first), spread_of(answered_alike(first, rng)), paired=True)
+        differences.append([found[name] for name in JACKKNIFED])
+        halves.append([(intervals[name][1] - intervals[name][0]) / 2 for name in JACKKNIFED])
+    ratio = np.median(halves, axis=0) / np.std(differences, axis=0)
+    assert (ratio > 1.4).all() and (ratio < 3.2).all(), ratio
+
+
+def test_a_corpus_differs_from_itself_by_nothing_for_certain():
+    one = spread_of(corpus(np.random.default_rng(0)))
+    _, intervals = compared(one, one, paired=True)
+    assert set(intervals.values()) == {(0.0, 0.0)} and set(intervals) == set(JACKKNIFED)
+
+
+def test_the_jackknife_of_a_difference_of_means_is_its_textbook_interval(rng):
+    a, b = rng.uniform(0.45, 0.55, size=25), rng.uniform(0.45, 0.55, size=20)
+    alike = a + 0.02 + rng.uniform(-0.01, 0.01, size=25)  # mostly the same as a
+
+    def without(values):
+        return [float((values.sum() - one) / (len(values) - 1)) for one in values]
+
+    low, high = difference_jackknife(a.mean(), b.mean(), without(a), without(b), paired=False)
+    textbook = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
+    assert (low, high) == pytest.approx((textbook.low, textbook.high), abs=0.0004)  # Welch; the logit is straight near .5
+    low, high = difference_jackknife(a.mean(), alike.mean(), without(a), without(alike), paired=True)
+    textbook = stats.ttest_rel(alike, a).confidence_interval()
+    assert (low, high) == pytest.approx((textbook.low, textbook.high), abs=0.0004)
+
+
+def test_a_difference_has_no_interval_where_one_of_the_two_has_none():
+    whole, few = spread_of(corpus(np.random.default_rng(0))), spread_of(corpus(np.random.default_rng(1), 6))
+    small = spread_of(corpus(np.random.default_rng(1), M - 1))  # no diversity, but success and coherence
+    for other, known in ((few, set()), (small, {"hm_sc"})):
+        for pair in ((whole, other), (other, whole)):
+            found = difference_intervals(pair[0][0], pair[1][0], pair[0][1].left_out, pair[1][1].left_out, paired=False)
+            assert {name for name, interval in found.items() if interval != (None, None)} == known
+    far = difference_jackknife(0.05, 0.95, [0.01, 0.2, 0.05], [0.99, 0.8, 0.95], paired=False)
+    assert far[0] > -1 and far[1] == 1.0  # no difference of values in 0 to 1 is beyond
 
 
 def test_an_interval_of_diversity_is_as_wide_as_diversity_varies():

@@ -123,13 +123,28 @@ def test_a_configuration_scores_as_it_does_in_a_file_of_its_own(home, real, tmp_
 def test_a_corpus_differs_from_itself_by_nothing_and_pairs_narrow_the_interval(home, real):
     same = compare_files(real, real, home=home, m=M)
     assert same.paired and set(same.differences.values()) <= {0.0, None}
-    assert same.intervals["coherence"] == (0.0, 0.0)
+    assert same.intervals["coherence"] == same.intervals["diversity"] == same.intervals["hm_cd"] == (0.0, 0.0)
+    assert same.intervals["hm"] == (None, None)
     halves = [real.filter(configuration=label) for label in ("0", "1")]
     apart = compare_files(*halves, home=home, m=M, reference=real)
     assert not apart.paired
     assert apart.differences["coherence"] == pytest.approx(apart.b.values["coherence"] - apart.a.values["coherence"])
-    low, high = apart.intervals["coherence"]
-    assert low < apart.differences["coherence"] < high
+    for name in ("coherence", "sample_diversity", "set_diversity", "diversity", "hm_cd"):
+        low, high = apart.intervals[name]
+        assert low < apart.differences[name] < high, name
+
+
+def test_the_same_prompts_are_left_out_of_both_corpora_and_independent_ones_are_not_paired(home, real):
+    fifth = pl.when(pl.int_range(pl.len()) % 5 == 0)
+    cut = real.with_columns(response=fifth.then(pl.col("response").str.head(40)).otherwise("response"))
+    elsewhere = cut.with_columns(prompt="Please: " + pl.col("prompt"))
+    # Rows in another order are the same corpus over the same prompts.
+    together = compare_files(real, cut.reverse(), home=home, m=M)
+    apart = compare_files(real, elsewhere, home=home, m=M, reference=real)
+    assert together.paired and not apart.paired
+    for name in ("set_diversity", "diversity"):
+        width = {key: found.intervals[name][1] - found.intervals[name][0] for key, found in (("t", together), ("a", apart))}
+        assert width["t"] < 0.8 * width["a"], (name, width)
 
 
 def test_further_metrics_are_scored_by_name_and_real_texts_are_the_concepts(home, real):
