@@ -4,6 +4,7 @@ Nothing is computed here beyond reading the study's YAML; neither torch nor tran
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ def build_defs(study: str | None = None, resources: Mapping[str, Any] | None = N
         ConfigError: the study cannot be read, a key cannot be a partition, or the engine that is asked for is not there.
     """
     root = home or default_home()
-    loaded = plan(load_study(study, root), depth_under(root))
-    parts = study_partitions(loaded)
+    read = load_study(study, root)
+    loaded = plan(read, depth_under(root))
+    parts = replace(study_partitions(loaded), judge_loads_model=read.judge.build().loads_model)
     assets = build_assets(parts)
     steps = build_steps(assets, parts)
     regeneration = build_regeneration(steps)

@@ -49,8 +49,11 @@ def build_steps(assets: Sequence[dg.AssetsDefinition], parts: StudyPartitions) -
         found = [asset for asset in whole if asset.partitions_def == definition and (asset.op.pool == GPU) == gpu]
         return tuple(asset.key.to_user_string() for asset in found)
 
+    judges = chosen(parts.concept, True)
+    asked = [Step("study_1_judges", judges, "", "Judges of the chosen concepts, which ask a model.", True)] if judges else []
     return [
         Step("study_1_concepts", chosen(parts.concept, False), "", "Contrastive prompts and judges of the chosen concepts."),
+        *asked,
         Step("study_2_vectors", chosen(parts.vector, True), "vector", "Steering vectors of the chosen concepts, models and methods.", True),
         Step("study_3_baselines", chosen(parts.model, True), "model", "Unsteered, prompted and random-direction corpora, measured.", True),
         Step("study_4_baseline_scores", chosen(parts.model, False), "model", "Metrics and detectors of the baselines."),

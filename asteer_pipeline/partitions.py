@@ -33,6 +33,7 @@ class StudyPartitions:
         model_to_configuration: what is steered depends on the baseline of the same concept and model.
         vectors_to_model: a search depends on every vector of its model.
         vector_to_model: of the vectors only random directions are used by baselines; None where the study has no such control.
+        judge_loads_model: whether the study's judge loads a model onto the GPU, which the runs that make judges then hold.
     """
 
     concept: dg.StaticPartitionsDefinition
@@ -43,6 +44,7 @@ class StudyPartitions:
     model_to_configuration: dg.MultiPartitionMapping
     vectors_to_model: dg.MultiPartitionMapping
     vector_to_model: dg.MultiPartitionMapping | None
+    judge_loads_model: bool = False
 
     def random_vectors(self, vectors: str) -> list[dg.AssetDep]:
         """Return the baselines' dependency on the random directions of the asset `vectors`; empty where there are none."""

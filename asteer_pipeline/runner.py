@@ -83,13 +83,14 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
         instance: where the runs are recorded; None = the instance under `<home>/dagster`.
 
     Raises:
-        ConfigError: the study cannot be read or names something unknown; nothing has run.
+        ConfigError: the study cannot be read or names something unknown, or a key it needs is not set; nothing has run.
         StageFailed: a stage failed; the finished partitions are kept and recorded.
         Interrupted: Ctrl-C or a termination signal; likewise.
     """
     root = (home or default_home()).resolve()
     workspace = shared_workspace(study, str(root))
     workspace.progress = progress
+    workspace.check_before_running()
     defs = build_defs(study, resources={"workspace": WorkspaceResource(study=study, home=str(root))}, home=root)
     job = defs.resolve_implicit_global_asset_job_def()
     todo = batches(defs)

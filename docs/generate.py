@@ -71,7 +71,16 @@ def study_page() -> str:
         "`asteer study init` writes one with every key and a comment. Unknown keys are errors that name the nearest known one.",
         "The JSON schema, for editors that complete and check YAML, is `data/schemas/study.json`; `asteer study schema` prints it.", "",
     ]  # fmt: skip
-    for title, section in [("The file", schema), *sorted(schema["$defs"].items())]:
+    sections = [("The file", schema)]
+    for title, section in sorted(schema["$defs"].items()):
+        # A judge may be one of several kinds, each with options of its own.
+        kinds = {f"{section['title']} {one['title']}": one for one in section.get("anyOf", []) if "properties" in one}
+        links = ", ".join(f"[{name}](#{name.lower().replace(' ', '-')})" for name in kinds)
+        sections += [(title, {"description": f"The name of a kind, or a mapping: {links}."} if kinds else section), *kinds.items()]
+    for title, section in sections:
+        if "properties" not in section:
+            lines += [f"## {title}", "", section["description"], ""]
+            continue
         required = section.get("required", [])
         lines += [f"## {title}", "", section.get("description", ""), "", "| key | value | default | |", "|---|---|---|---|"]
         for key, field in section["properties"].items():

@@ -1,11 +1,11 @@
-"""What judging costs: an estimate before, and a cap that no call may cross."""
+"""What judging costs: an estimate before, and a cap that no call may cross. Where spending is counted is `_ledger.py`."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from asteer_core.errors import ConfigError
+from asteer_core.judges._ledger import Ledger
 
 _CHARACTERS_PER_TOKEN = 3
 """Low on purpose (English has about four), so that an estimate is rather too high."""
@@ -37,30 +37,54 @@ class DryRun:
     output_tokens: int
     dollars: float | None
 
+    def __add__(self, other: DryRun) -> DryRun:
+        """Return what both take; unknown dollars make the sum unknown."""
+        return DryRun(
+            self.texts + other.texts, self.cached + other.cached, self.repeated + other.repeated, self.calls + other.calls,
+            self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens,
+            None if self.dollars is None or other.dollars is None else self.dollars + other.dollars,
+        )  # fmt: skip
+
+    def times(self, number: int) -> DryRun:
+        """Return what so many times as much would take."""
+        return DryRun(
+            number * self.texts, number * self.cached, number * self.repeated, number * self.calls, number * self.input_tokens,
+            number * self.output_tokens, None if self.dollars is None else number * self.dollars,
+        )  # fmt: skip
+
 
 class OverBudget(Exception):
     """The next call would cross the budget."""
 
 
 class Budget:
-    """Counts calls and dollars over the life of a judge, retries included. Safe for threads.
+    """Limits calls and dollars, retries included. Safe for threads, and with a ledger in a file for processes and later runs.
 
     Args:
         price: what tokens cost.
         dollars: most dollars to spend, None = no limit.
         calls: most calls to make, None = no limit.
+        ledger: where spending is counted; by default in memory, over the life of this object.
 
     Raises:
         ConfigError: dollars are limited and a price is unknown.
     """
 
-    def __init__(self, price: Price, dollars: float | None = None, calls: int | None = None) -> None:
+    def __init__(self, price: Price, dollars: float | None = None, calls: int | None = None, ledger: Ledger | None = None) -> None:
         if dollars is not None and price.of(0, 0) is None:
             raise ConfigError(f"judge: a budget of {dollars} dollars needs input_price and output_price (dollars per million tokens)")
         self._price, self._most_dollars, self._most_calls = price, dollars, calls
-        self._lock = threading.Lock()
-        self.dollars = 0.0
-        self.calls = 0
+        self._ledger = ledger or Ledger()
+
+    @property
+    def dollars(self) -> float:
+        """Dollars spent or set aside."""
+        return self._ledger.spent()[0]
+
+    @property
+    def calls(self) -> int:
+        """Calls made."""
+        return self._ledger.spent()[1]
 
     def reserve(self, dollars: float) -> None:
         """Set dollars aside for one call.
@@ -68,17 +92,12 @@ class Budget:
         Raises:
             OverBudget: the call would cross a limit; nothing is set aside.
         """
-        with self._lock:
-            over = self._most_dollars is not None and self.dollars + dollars > self._most_dollars
-            if over or (self._most_calls is not None and self.calls >= self._most_calls):
-                raise OverBudget("budget reached")
-            self.dollars += dollars
-            self.calls += 1
+        if not self._ledger.reserve(dollars, self._most_dollars, self._most_calls):
+            raise OverBudget("budget reached")
 
     def correct(self, dollars: float) -> None:
         """Add to what is spent (negative: give back)."""
-        with self._lock:
-            self.dollars += dollars
+        self._ledger.add(dollars)
 
     def charge(self, tokens_in: int, tokens_out: int) -> Charge:
         """Return the charge of one question that takes at most these tokens per call."""
@@ -94,14 +113,15 @@ class Budget:
         Raises:
             ConfigError: it does not; the message gives the figures, and nothing has been spent.
         """
-        if self._most_calls is not None and self.calls + plan.calls > self._most_calls:
+        spent, calls = self._ledger.spent()
+        if self._most_calls is not None and calls + plan.calls > self._most_calls:
             raise ConfigError(
-                f"judge: {plan.calls} calls are needed and {self._most_calls - self.calls} are left of max_calls={self._most_calls}; "
+                f"judge: {plan.calls} calls are needed and {self._most_calls - calls} are left of max_calls={self._most_calls}; "
                 "nothing was sent: raise max_calls or judge fewer texts"
             )
-        if self._most_dollars is not None and plan.dollars is not None and self.dollars + plan.dollars > self._most_dollars:
+        if self._most_dollars is not None and plan.dollars is not None and spent + plan.dollars > self._most_dollars:
             raise ConfigError(
-                f"judge: about {plan.dollars:.4f} dollars are needed and {self._most_dollars - self.dollars:.4f} are left of "
+                f"judge: about {plan.dollars:.4f} dollars are needed and {self._most_dollars - spent:.4f} are left of "
                 f"budget={self._most_dollars}; nothing was sent: raise the budget or judge fewer texts"
             )
 

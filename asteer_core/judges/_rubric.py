@@ -14,6 +14,7 @@ from asteer_core.types import fingerprint
 
 if TYPE_CHECKING:
     from asteer_core.concepts import Concept
+    from asteer_core.concepts.card import Card
 
 RUBRIC_VERSION = "1"
 """Changes with any wording below, so that cached verdicts of an older wording are not reused."""
@@ -64,7 +65,11 @@ class Rubric:
     @classmethod
     def of(cls, concept: Concept) -> Self:
         """Return the rubric of a concept."""
-        card = concept.card
+        return cls.of_card(concept.card)
+
+    @classmethod
+    def of_card(cls, card: Card) -> Self:
+        """Return the rubric of a concept's card."""
         return cls(card.title, card.definition, card.rubric, card.examples.violating, card.examples.near_miss)
 
     @property

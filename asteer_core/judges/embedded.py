@@ -15,10 +15,12 @@ from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.special import expit
 
 from asteer_core.errors import DataError, StoreError
-from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt
+from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt, ranked
 from asteer_core.judges._features import BUCKETS, SURFACE, TextFeatures
 from asteer_core.judges._folds import finite_rows, group_folds
-from asteer_core.judges._registry import JUDGES
+from asteer_core.judges._rubric import Rubric
+from asteer_core.judges._verdicts import Verdicts, probabilities
+from asteer_core.judges.protocol import DEFAULT, JUDGES, JudgeKind, Labelled, Tools
 from asteer_core.tensors import read_tensors, write_tensors
 
 KIND = "embedded judge"
@@ -43,7 +45,6 @@ class _Linear:
         return features @ self.weights + self.bias
 
 
-@JUDGES.register("embedded")
 @dataclass(frozen=True, eq=False)
 class EmbeddedJudge:
     """P(violation) = expit(slope * (w . x + bias) + offset); slope and offset are fitted to out-of-fold decisions.
@@ -98,7 +99,7 @@ class EmbeddedJudge:
         sigmoid = platt(decisions, labels)
         if sigmoid[0] <= 0:
             raise DataError(
-                f"embedded judge: out of fold its decisions fall where the label rises (AUROC {_auroc(decisions, labels):.2f}), "
+                f"embedded judge: out of fold its decisions fall where the label rises (AUROC {ranked(decisions, labels):.2f}), "
                 "so it learned nothing; check the labels, or give it more groups"
             )
         report = _report(decisions, labels, fold_of, kinds, calibration)
@@ -119,6 +120,17 @@ class EmbeddedJudge:
         known = np.logical_and.reduce(np.isfinite(embeddings), axis=1)
         matrix = _joined(np.where(known[:, None], embeddings, 0.0), self.features.transform(texts))
         return np.where(known, _calibrated(self.linear.decide(matrix), self.calibration, self.knots), np.nan)
+
+    def judge(self, texts: Sequence[str], prompts: Sequence[str] | None = None, embeddings: np.ndarray | None = None) -> Verdicts:
+        """Return the verdicts on responses from their embeddings; `prompts` are not used.
+
+        Raises:
+            DataError: no embeddings, or as `probability`.
+        """
+        if embeddings is None:
+            raise DataError("embedded judge: it reads the sentence encoder's embeddings; pass embeddings [text, d_embed]")
+        found = self.probability(texts, embeddings)
+        return probabilities(found, [None if known else "its embedding is not finite" for known in np.isfinite(found)])
 
     def save(self, path: Path | str) -> None:
         """Write the judge as safetensors with a JSON header; the file appears whole or not at all."""
@@ -146,6 +158,29 @@ class EmbeddedJudge:
         if not np.isfinite(linear.weights).all() or linear.weights.ndim != 1 or len(linear.weights) <= BUCKETS + SURFACE:
             raise StoreError(f"{path}: the weights are not finite numbers of the expected shape; delete the file and train the judge again")
         return judge
+
+
+@JUDGES.register(DEFAULT)
+class EmbeddedKind(JudgeKind):
+    """A classifier on sentence embeddings and words, trained on the concept's judge rows; the default, and it costs nothing to ask.
+
+    `calibration`: how decisions become probabilities; `platt` is a sigmoid, `isotonic` any rising shape (from ~1,000 rows on).
+    """
+
+    calibration: CalibrationName = "platt"
+
+    def fit(self, rubric: Rubric, rows: Labelled, tools: Tools, rng: np.random.Generator) -> EmbeddedJudge:
+        """Return the judge trained on all rows; see `EmbeddedJudge.fit`."""
+        embeddings = tools.embed(rows.texts)
+        return EmbeddedJudge.fit(rows.texts, embeddings, rows.labels, rows.groups, rng, rows.kinds, self.calibration)
+
+    def load(self, path: Path, rubric: Rubric, tools: Tools) -> EmbeddedJudge:
+        """Return the judge that `EmbeddedJudge.save` wrote."""
+        return EmbeddedJudge.load(path)
+
+    def identity(self, rubric: Rubric, tools: Tools) -> list[Any]:
+        """Return the calibration; the rows are the concept's, and the encoder is the package's."""
+        return [self.calibration]
 
 
 def _calibrated(decisions: np.ndarray, sigmoid: tuple[float, float], knots: np.ndarray | None) -> np.ndarray:
@@ -187,18 +222,9 @@ def _report(
     report: dict[str, Any] = {
         "n": len(labels),
         "n_positive": int(labels.sum()),
-        "auroc": _auroc(decisions, labels),
+        "auroc": ranked(decisions, labels),
         "brier": brier(probability, labels),
         "ece": expected_calibration_error(probability, labels),
     }
     names = np.asarray([] if kinds is None else kinds)
     return report | {f"mean_{kind}": float(probability[names == kind].mean()) for kind in np.unique(names).tolist()}
-
-
-def _auroc(scores: np.ndarray, labels: np.ndarray) -> float:
-    # Takes longer to import than the definitions of the pipeline may take to load.
-    from scipy.stats import rankdata
-
-    positives = int(labels.sum())
-    ranks = rankdata(scores)[labels == 1].sum()
-    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))

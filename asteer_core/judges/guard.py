@@ -6,13 +6,16 @@ Torch-free: the classifier comes as an object, such as `load_classifier(...)` of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from asteer_core.errors import ConfigError, DataError, unknown_name
-from asteer_core.judges._registry import JUDGES
+from asteer_core.judges._rubric import Rubric
 from asteer_core.judges._verdicts import Verdicts, probabilities
+from asteer_core.judges.asked import AskedKind
+from asteer_core.judges.protocol import JUDGES, Tools
 
 Reads = Literal["response", "pair"]
 """Whether the classifier reads the response alone, or prompt and response as a text pair."""
@@ -30,7 +33,6 @@ class Classifier(Protocol):
         ...
 
 
-@JUDGES.register("guard")
 class GuardJudge:
     """P(violation) from a classifier's labels: their sum where labels exclude each other, the largest where several may hold.
 
@@ -85,3 +87,34 @@ class GuardJudge:
         table = self.classifier.probabilities(prompts, texts) if self.reads == "pair" and prompts else self.classifier.probabilities(texts)
         chosen = np.asarray(table, dtype=np.float64)[:, self._columns]
         return chosen.max(axis=1) if self.classifier.multi_label else np.minimum(chosen.sum(axis=1), 1.0)
+
+
+@JUDGES.register("guard")
+class GuardKind(AskedKind):
+    """Somebody's sequence classifier, such as a safety model, from a folder or the hub.
+
+    `source`: a folder or a hub id. `violating`: its labels that mean violation, as in its config.json. `reads`: `response`, or `pair`
+    for a classifier of prompt and response. `revision`: a commit of the hub. `trust_remote_code`: run code of the source; off by default,
+    and recorded. `calibration`, `labelled`: as every asked judge.
+    """
+
+    loads_model = True
+
+    source: Annotated[str, Field(min_length=1)]
+    violating: Annotated[tuple[str, ...], Field(min_length=1)]
+    reads: Reads = "response"
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+    def ask(self, rubric: Rubric, tools: Tools) -> GuardJudge:
+        """Return the judge with the classifier behind it."""
+        return GuardJudge(tools.classifier(self.source, self.revision, self.trust_remote_code), self.violating, self.reads)
+
+    def asks(self, rubric: Rubric, tools: Tools) -> list[Any]:
+        """Return the classifier's weights, what it reads and the labels that count."""
+        weights = tools.classifier_identity(self.source, self.revision, self.trust_remote_code)
+        return [weights, sorted(set(self.violating)), self.reads, self.trust_remote_code]
+
+    def shown(self) -> dict[str, Any]:
+        """Return where the classifier is from, and whether its code was run."""
+        return {"judge_model": self.source, "trust_remote_code": self.trust_remote_code}

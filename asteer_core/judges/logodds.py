@@ -7,16 +7,17 @@ Torch-free: the model comes as a function, such as `partial(answer_logodds, mode
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from asteer_core.errors import DataError
-from asteer_core.judges._calibration import platt
-from asteer_core.judges._registry import JUDGES
 from asteer_core.judges._rubric import Rubric
 from asteer_core.judges._verdicts import Verdicts, probabilities
+from asteer_core.judges.asked import AskedKind
+from asteer_core.judges.protocol import JUDGES, Tools
 
 YES = ("Yes", "yes", " Yes", " yes")
 NO = ("No", "no", " No", " no")
@@ -28,21 +29,17 @@ class AnswerLogOdds(Protocol):
     def __call__(self, prompts: Sequence[str], yes: Sequence[str], no: Sequence[str], /) -> np.ndarray: ...
 
 
-@JUDGES.register("logodds")
 @dataclass(frozen=True)
 class LogOddsJudge:
-    """P(violation) = sigmoid(slope * log-odds + intercept); a raw judge has slope 1 and intercept 0, a calibrated one is fitted.
+    """P(violation) = sigmoid(log-odds of Yes), not calibrated.
 
     Attributes:
         rubric: the concept in words.
         answer: the second model.
-        slope, intercept: of the calibration.
     """
 
     rubric: Rubric
     answer: AnswerLogOdds
-    slope: float = 1.0
-    intercept: float = 0.0
 
     def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
         """Return P(violation), float64 [text], NaN = no verdict. `embeddings` are not used."""
@@ -54,7 +51,7 @@ class LogOddsJudge:
 
         odds = self.log_odds(texts, prompts)
         reasons = [None if known else "does not fit the judge model's context" for known in np.isfinite(odds)]
-        return probabilities(expit(self.slope * odds + self.intercept), reasons)
+        return probabilities(expit(odds), reasons)
 
     def log_odds(self, texts: Sequence[str], prompts: Sequence[str] | None = None) -> np.ndarray:
         """Return the log-odds of Yes (natural logarithm), float64 [text], NaN where the question does not fit the model.
@@ -70,23 +67,30 @@ class LogOddsJudge:
             raise DataError(f"judge 'logodds': the model gave values of shape {odds.shape} for {len(texts)} questions; expected one each")
         return np.where(np.isfinite(odds), odds, np.nan)
 
-    def calibrated(self, texts: Sequence[str], labels: Sequence[int], prompts: Sequence[str] | None = None) -> Self:
-        """Return a judge whose slope and intercept fit labelled responses (Platt scaling; labels 0 or 1).
 
-        Raises:
-            DataError: after nulls are dropped, a class has fewer than five responses, or more Yes means less violation.
-        """
-        odds, truth = self.log_odds(texts, prompts), np.asarray(labels)
-        if len(truth) != len(odds) or not np.isin(truth, (0, 1)).all():
-            raise DataError(f"judge 'logodds': {len(truth)} labels for {len(odds)} responses; expected one label per response, 0 or 1")
-        known = np.isfinite(odds)
-        counts = [int((truth[known] == side).sum()) for side in (0, 1)]
-        if min(counts) < 5:
-            raise DataError(f"judge 'logodds': {counts[0]} compliant and {counts[1]} violating verdicts; calibration needs 5 of each")
-        slope, intercept = platt(odds[known], truth[known])
-        if slope <= 0:
-            raise DataError(
-                f"judge 'logodds': the model says Yes more often where the label is 0 (slope {slope:.3g}); it does not understand the "
-                "question: choose a larger model or another judge"
-            )
-        return replace(self, slope=slope, intercept=intercept)
+@JUDGES.register("logodds")
+class LogOddsKind(AskedKind):
+    """A second language model of `models.yaml` is asked whether the reply shows the concept; how much likelier Yes is than No counts.
+
+    `model`: its name; not a model that is steered, and one that follows instructions. `calibration`, `labelled`: as every asked judge.
+    """
+
+    loads_model = True
+
+    model: Annotated[str, Field(min_length=1)]
+
+    def ask(self, rubric: Rubric, tools: Tools) -> LogOddsJudge:
+        """Return the judge with the model behind it."""
+        return LogOddsJudge(rubric, tools.answer(self.model))
+
+    def asks(self, rubric: Rubric, tools: Tools) -> list[Any]:
+        """Return the model's weights, the wording and the answers that count."""
+        return [tools.model_identity(self.model), rubric.version, YES, NO]
+
+    def language_model(self) -> str:
+        """Return the name of the model."""
+        return self.model
+
+    def shown(self) -> dict[str, Any]:
+        """Return the model's name."""
+        return {"judge_model": self.model}

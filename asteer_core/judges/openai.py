@@ -11,28 +11,30 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from asteer_core.errors import DataError
 from asteer_core.judges._budget import Budget, DryRun, OverBudget, Price, tokens_in
 from asteer_core.judges._endpoint import Endpoint, Patience
 from asteer_core.judges._exchange import Refused
+from asteer_core.judges._ledger import Ledger
 from asteer_core.judges._openai_settings import OpenAISettings
 from asteer_core.judges._outcomes import Health, Null
-from asteer_core.judges._registry import JUDGES
 from asteer_core.judges._reply import Grades, UnreadableReply, read_reply
 from asteer_core.judges._rubric import Rubric, ticket_of
 from asteer_core.judges._verdict_cache import VerdictCache
 from asteer_core.judges._verdicts import Verdicts, halved
+from asteer_core.judges.asked import AskedKind
+from asteer_core.judges.protocol import JUDGES, Tools
 
 _READINGS = 3
 """Times a question is put before a reply that cannot be read is given up."""
 _REMINDER = "\n\nAnswer with the JSON object alone."
 
 
-@JUDGES.register("openai")
 class OpenAIJudge:
     """Grades success and coherence 0, 1 or 2 by asking a language model; a response without a readable verdict is null, with a reason.
 
@@ -40,7 +42,9 @@ class OpenAIJudge:
         rubric: the concept in words.
         settings: where and how to ask.
         cache: file of verdicts, shared by any number of runs; None keeps nothing.
+        account: name under which spending is kept beside the verdicts, so that the budget holds over runs; None counts for this object.
         rng: the source of jitter between retries; verdicts do not depend on it.
+        progress: called with questions answered and questions asked.
         sleep, clock: see `Endpoint`.
 
     Raises:
@@ -55,12 +59,15 @@ class OpenAIJudge:
         cache: Path | None = None,
         rng: np.random.Generator | None = None,
         *,
+        account: str | None = None,
+        progress: Callable[[int, int], Any] | None = None,
         sleep: Callable[[float], Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.rubric, self.settings = rubric, settings
-        self.budget = Budget(Price(settings.input_price, settings.output_price), settings.budget, settings.max_calls)
+        self.rubric, self.settings, self._progress = rubric, settings, progress or (lambda done, total: None)
         self._cache = VerdictCache(cache)
+        ledger = Ledger(cache, account) if cache is not None and account is not None else Ledger()
+        self.budget = Budget(Price(settings.input_price, settings.output_price), settings.budget, settings.max_calls, ledger)
         patience = Patience(timeout=settings.timeout, retries=settings.retries)
         self._endpoint = Endpoint(settings.base_url, settings.key_env, patience, rng or np.random.default_rng(), sleep=sleep, clock=clock)
 
@@ -117,8 +124,9 @@ class OpenAIJudge:
 
         with ThreadPoolExecutor(min(self.settings.concurrency, len(todo)), thread_name_prefix="judge") as pool:
             try:
-                for future in as_completed([pool.submit(self._unless_stopped, settle, key) for key in todo]):
+                for done, future in enumerate(as_completed([pool.submit(self._unless_stopped, settle, key) for key in todo]), start=1):
                     future.result()
+                    self._progress(done, len(todo))
             except BaseException:
                 self._endpoint.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -192,3 +200,38 @@ def _verdicts(outcomes: list[Grades | Null]) -> Verdicts:
     grades = [(halved(one.success), halved(one.coherence)) if isinstance(one, Grades) else (np.nan, np.nan) for one in outcomes]
     table = np.array(grades, dtype=np.float64).reshape(-1, 2)
     return Verdicts(table[:, 0], table[:, 1], tuple(one.reason if isinstance(one, Null) else None for one in outcomes))
+
+
+@JUDGES.register("openai")
+class OpenAIKind(OpenAISettings, AskedKind):
+    """A language model behind any OpenAI-compatible endpoint grades each reply 0, 1 or 2 on success and coherence, in JSON.
+
+    `base_url`, `model`: where and whom to ask. `key_env`: the environment variable with the key, never the key; null: no key.
+    `input_price`, `output_price`: dollars per million tokens. `budget`, `max_calls`: most dollars and calls over all runs of the study
+    in this home. `concurrency`, `timeout` (seconds), `retries`, `reply_format`, `max_tokens`, `parameters` (into each request as they
+    are; null removes one): how to ask. `calibration`: `none` takes grades halved, `isotonic` what labelled rows make of each grade.
+    `labelled`: rows that are asked about to say how good it is, and to calibrate it.
+    """
+
+    calibration: Literal["none", "isotonic"] = "none"  # type: ignore[assignment]
+    labelled: Annotated[int, Field(ge=0)] | None = 100
+
+    def ask(self, rubric: Rubric, tools: Tools) -> OpenAIJudge:
+        """Return the judge of the endpoint, with the cache of verdicts and the account of the work."""
+        return OpenAIJudge(rubric, self, tools.verdicts(), account=tools.account(), progress=tools.progress)
+
+    def asks(self, rubric: Rubric, tools: Tools) -> list[Any]:
+        """Return what a verdict is cached by; the address is not in it, so that a proxy or another port costs nothing."""
+        return [OpenAIJudge(rubric, self).fingerprint]
+
+    def shown(self) -> dict[str, Any]:
+        """Return the model's name."""
+        return {"judge_model": self.model}
+
+    def check(self) -> None:
+        """Raise a `ConfigError` where the key is missing or the address cannot take one."""
+        Endpoint(self.base_url, self.key_env, Patience(), np.random.default_rng(0)).check_key()
+
+    def expected(self, rubric: Rubric, texts: int, characters: float) -> DryRun:
+        """Return calls, tokens and dollars of so many pairs, if each is asked once; a little high, as every estimate of the budget."""
+        return OpenAIJudge(rubric, self).dry_run(["r" * round(characters)]).times(texts)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asteer_core.model.activations import capture, capture_prompts, residual_scale
+    from asteer_core.model.choices import answer_logodds
+    from asteer_core.model.classifier import load_classifier
     from asteer_core.model.embedding_cache import EmbeddingCache
     from asteer_core.model.encoder import SentenceEncoder, load_encoder
     from asteer_core.model.engine import generate
@@ -27,10 +29,12 @@ _HOME = {
     "ModelSpec": "specs",
     "SentenceEncoder": "encoder",
     "StaticEncoder": "static_embeddings",
+    "answer_logodds": "choices",
     "capture": "activations",
     "cut_responses": "scoring",
     "capture_prompts": "activations",
     "generate": "engine",
+    "load_classifier": "classifier",
     "load_encoder": "encoder",
     "load_model": "loading",
     "load_registry": "specs",
@@ -48,10 +52,12 @@ __all__ = [
     "ModelSpec",
     "SentenceEncoder",
     "StaticEncoder",
+    "answer_logodds",
     "capture",
     "capture_prompts",
     "cut_responses",
     "generate",
+    "load_classifier",
     "load_encoder",
     "load_model",
     "load_registry",

@@ -12,8 +12,10 @@ import polars as pl
 
 from asteer_core import paths
 from asteer_core.concepts import Concept, load_concept
-from asteer_core.judges import EmbeddedJudge
+from asteer_core.judges import DryRun, Judge, Labelled, Rubric
 from asteer_core.model.available import available_models
+from asteer_core.study.judge_choice import JudgeChoice
+from asteer_core.study.judge_tools import JudgeTools
 from asteer_core.types import fingerprint
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ class Instruments:
         self.home = paths.home(home)
         self.data_root = paths.data_root()
         self.scorer = scorer or DEFAULT_SCORER
-        self._spec = available_models(self.home, self.data_root).get(self.scorer, "scorer")
+        self._available = available_models(self.home, self.data_root)
+        self._available.get(self.scorer, "scorer")
+        self._models: dict[str, LanguageModel] = {}
 
     def concept(self, name: str) -> Concept:
         """Return a concept by name, or by the path of its folder."""
@@ -72,23 +76,53 @@ class Instruments:
 
         return int(cut_responses(self._model, prompts, responses).sum())
 
-    def judge(self, name: str) -> EmbeddedJudge:
-        """Return a concept's embedded judge, fitted on its judge split the first time and read from the home afterwards.
+    def judge(self, name: str, choice: JudgeChoice = JudgeChoice()) -> Judge:
+        """Return a concept's judge, fitted to its judge split the first time and read from the home afterwards.
 
         Raises:
-            AsteerError: no such concept, or a judge split that nothing can be learned from.
+            AsteerError: no such concept, a judge split that nothing can be learned from, or a judge that cannot be asked.
         """
-        concept = self.concept(name)
-        key = fingerprint(["judge", JUDGE_VERSION, concept.fingerprint, self._encoder.name])
-        path = self.home / "cache" / "judges" / f"{concept.name}-{key}.safetensors"
+        concept, kind = self.concept(name), choice.build()
+        kind.check()
+        path, seed = self._place(concept, choice)
         if path.is_file():
-            return EmbeddedJudge.load(path)
-        rows = concept.judge
-        texts = rows["response"].to_list()
-        rng = np.random.default_rng(int(key, 16))
-        judge = EmbeddedJudge.fit(texts, self.embed(texts), rows["label"].to_numpy(), rows["group"].to_numpy(), rng)
+            return kind.load(path, Rubric.of(concept), self.tools)
+        judge = kind.fit(Rubric.of(concept), Labelled.of(concept.judge), self.tools, np.random.default_rng(seed))
+        path.parent.mkdir(parents=True, exist_ok=True)
         judge.save(path)
         return judge
+
+    def judging(self, name: str, choice: JudgeChoice, texts: Sequence[str], prompts: Sequence[str]) -> DryRun | None:
+        """Return what judging these responses takes, the labelled rows included that a new judge is tried on; None where nothing."""
+        concept = self.concept(name)
+        path, seed = self._place(concept, choice)
+        rows = None if path.is_file() else Labelled.of(concept.judge)
+        return choice.build().costs(Rubric.of(concept), rows, texts, prompts, self.tools, np.random.default_rng(seed))
+
+    def _place(self, concept: Concept, choice: JudgeChoice) -> tuple[Path, int]:
+        """Return where a concept's judge is kept, and the seed it is fitted with."""
+        what = ["judge", JUDGE_VERSION, concept.fingerprint, self._encoder.name]
+        if choice != JudgeChoice():
+            what += [choice.kind, *choice.build().identity(Rubric.of(concept), self.tools)]
+        key = fingerprint(what)
+        return self.home / "cache" / "judges" / f"{concept.name}-{key}.safetensors", int(key, 16)
+
+    @cached_property
+    def tools(self) -> JudgeTools:
+        """What is lent to judges."""
+        return JudgeTools(self.home, self.data_root, self.embed, self._language_model, self._model_identity)
+
+    def _language_model(self, name: str) -> LanguageModel:
+        from asteer_core.model import load_model
+
+        if name not in self._models:
+            self._models[name] = load_model(self._available.get(name), self.data_root)
+        return self._models[name]
+
+    def _model_identity(self, name: str) -> str:
+        from asteer_core.model.fingerprints import spec_fingerprint
+
+        return spec_fingerprint(self._available.get(name), self.data_root)
 
     @cached_property
     def _encoder(self) -> EmbeddingCache:
@@ -102,8 +136,6 @@ class Instruments:
 
         return StaticEncoder(self.home, on_distil=self._on_distil)
 
-    @cached_property
+    @property
     def _model(self) -> LanguageModel:
-        from asteer_core.model import load_model
-
-        return load_model(self._spec, self.data_root)
+        return self._language_model(self.scorer)

@@ -43,10 +43,11 @@ def run_line(ws: Workspace, until: str = "report") -> Iterator[tuple[str, Done]]
         until: the last stage to run.
 
     Raises:
-        ConfigError: no stage is called `until`.
+        ConfigError: no stage is called `until`, or something that is needed late is missing now.
         PartialFailure: some partitions failed; raised after everything else is made.
         AsteerError: a stage failed as a whole; everything finished before is stored, and a second call goes on from there.
     """
+    ws.check_before_running()
     left = _Left(ws.plan)
     names = list(LINE)
     if until not in names:

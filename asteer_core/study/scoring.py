@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import polars as pl
 
-from asteer_core.errors import DataError
+from asteer_core.errors import ConfigError, DataError
+from asteer_core.judges import DryRun, Verdicts
 from asteer_core.metrics import (
     METRICS,
     Embedding,
@@ -35,6 +36,7 @@ from asteer_core.metrics import (
 from asteer_core.metrics.combination import harmonic
 from asteer_core.study.corpus_file import Columns, Corpus, read_corpora, whole
 from asteer_core.study.instruments import Instruments
+from asteer_core.study.judge_choice import read_judge
 
 SEED = 0
 Source = Path | str | pl.DataFrame
@@ -43,17 +45,20 @@ Source = Path | str | pl.DataFrame
 class Options(TypedDict, total=False):
     """How a corpus is scored.
 
-    concept: judges success; without one success is undefined. model_scorer: registry name of the LM whose likelihoods enter coherence, by
-    default one that ships; not the model that wrote the corpus. home: folder of caches, by default `ASTEER_HOME`. m: subsample size of set
-    diversity; values of different m are not comparable. embedding: `encoder`, or `static` for very large corpora: diversity and relevance
-    are then made of a table of token vectors distilled from the encoder (the judge reads the encoder's all the same), and are not
-    comparable with those of the encoder. alternatives: further metrics by name (`metrics.METRICS`), computed on the same subsamples as set
-    diversity; those that compare with real texts are given the concept's. on_distil: called with (done, total) while the table is made,
-    once per home. reference: rows of the unsteered model, to which coherence is relative; by default the corpus itself. columns: what
-    the columns are called.
+    concept: judges success; without one success is undefined. judge: who judges, as in a study file: the name of a kind, a mapping with
+    its options, or a YAML file; by default the concept's embedded judge. on_judge: called with (answered, asked) while it is asked.
+    model_scorer: registry name of the LM whose likelihoods enter coherence, by default one that ships; not the model that wrote the
+    corpus. home: folder of caches, by default `ASTEER_HOME`. m: subsample size of set diversity; values of different m are not
+    comparable. embedding: `encoder`, or `static` for very large corpora: diversity and relevance are then made of a table of token
+    vectors distilled from the encoder (the judge reads the encoder's all the same), and are not comparable with those of the encoder.
+    alternatives: further metrics by name (`metrics.METRICS`), computed on the same subsamples as set diversity; those that compare with
+    real texts are given the concept's. on_distil: called with (done, total) while the table is made, once per home. reference: rows of
+    the unsteered model, to which coherence is relative; by default the corpus itself. columns: what the columns are called.
     """
 
     concept: str | None
+    judge: str | Path | dict[str, Any] | None
+    on_judge: Callable[[int, int], None] | None
     model_scorer: str | None
     home: Path | str | None
     m: int | None
@@ -77,6 +82,8 @@ class ScoredCorpus:
         left_out: values with each group of prompts left out, of which intervals of differences are made.
         embedding: whose vectors diversity and relevance are made of.
         alternatives: names of the further metrics in `values`.
+        judge: kind of the judge of success; None without a concept.
+        nulls: why responses have no verdict, with how many.
     """
 
     source: str
@@ -93,6 +100,8 @@ class ScoredCorpus:
     version: str
     embedding: Embedding
     alternatives: tuple[str, ...]
+    judge: str | None
+    nulls: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,20 @@ def score_configurations(path: Source, **options: Unpack[Options]) -> list[Score
     corpora = read_corpora(path, options.get("columns"))
     scoring = _Scoring(options)
     return [scoring.of(path, corpus) for corpus in corpora]
+
+
+def judging_costs(*paths: Source, **options: Unpack[Options]) -> DryRun | None:
+    """Return what judging files takes at an endpoint, the labelled rows included that a new judge is tried on; nothing is sent.
+
+    None where the judge costs nothing, or no concept is named. Errors as `score_file`.
+    """
+    concept = options.get("concept")
+    if concept is None:
+        return None
+    corpora = [whole(read_corpora(path, options.get("columns"))) for path in paths]
+    texts = [text for corpus in corpora for text in corpus.responses]
+    prompts = [prompt for corpus in corpora for prompt in corpus.prompts]
+    return Instruments(options.get("home")).judging(concept, read_judge(options.get("judge")), texts, prompts)
 
 
 def compare_files(a: Source, b: Source, **options: Unpack[Options]) -> Comparison:
@@ -159,7 +182,11 @@ class _Scoring:
         compares = "real" in {METRICS.get(name).needs for name in alternatives}
         self.concept = options.get("concept")
         self.tools = Instruments(options.get("home"), options.get("model_scorer"), options.get("on_distil"))
-        self.judge = None if self.concept is None else self.tools.judge(self.concept)
+        self.choice, self.on_judge = read_judge(options.get("judge")), options.get("on_judge") or (lambda done, total: None)
+        if self.concept is None and options.get("judge") is not None:
+            raise ConfigError("a judge is named and no concept; name the concept that it is to judge")
+        with self.tools.tools.heard_by(self.on_judge):
+            self.judge = None if self.concept is None else self.tools.judge(self.concept, self.choice)
         self.real = self.tools.real(self.concept, self.settings.embedding) if self.concept is not None and compares else None
         self.given: Reference | None = None
         self.reference_name = "the corpus itself"
@@ -171,7 +198,8 @@ class _Scoring:
                 raise DataError(f"reference {self.reference_name}: {error}") from None
 
     def of(self, source: Source, corpus: Corpus) -> ScoredCorpus:
-        measured, prompt_embeddings = self._measured(corpus)
+        verdicts = self._judged(corpus)
+        measured, prompt_embeddings = self._measured(corpus, verdicts)
         reference, why = self.given, ""
         if reference is None:
             try:
@@ -188,15 +216,21 @@ class _Scoring:
         return ScoredCorpus(
             _name(source), corpus.configuration, self.concept, self.tools.scorer, self.reference_name, values,
             spread.intervals, reasons, corpus.prompts, scores.responses, spread.left_out, scores.version, scores.embedding,
-            self.settings.alternatives,
+            self.settings.alternatives, self.choice.kind if self.concept else None, verdicts.null_counts if verdicts else {},
         )  # fmt: skip
 
-    def _measured(self, corpus: Corpus) -> tuple[Measured, np.ndarray]:
+    def _judged(self, corpus: Corpus) -> Verdicts | None:
+        if self.judge is None:
+            return None
+        with self.tools.tools.heard_by(self.on_judge):
+            return self.judge.judge(corpus.responses, corpus.prompts, self.tools.embed(corpus.responses))
+
+    def _measured(self, corpus: Corpus, verdicts: Verdicts | None = None) -> tuple[Measured, np.ndarray]:
         """Return the measurements, and the embeddings of the prompts."""
         texts, prompts = (self.tools.embed(each, self.settings.embedding) for each in (corpus.responses, corpus.prompts))
         probability = None
-        if self.judge is not None:
-            probability = self.judge.probability(corpus.responses, self.tools.embed(corpus.responses))
+        if verdicts is not None:
+            probability = verdicts.success
         nll = self.tools.nll(corpus.prompts, corpus.responses)
         return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts, self.real), prompts
 

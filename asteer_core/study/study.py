@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -14,6 +14,7 @@ from asteer_core.paths import data_root
 from asteer_core.paths import home as default_home
 from asteer_core.study.every_model import ALL, name_models
 from asteer_core.study.grid import Combination, Dial, Grid, Part, Section, check_labels
+from asteer_core.study.judge_choice import JudgeChoice
 from asteer_core.study.kinds import KindChoice, Kinds
 from asteer_core.types import Sampling, check_name
 
@@ -73,12 +74,6 @@ class SelectionOptions(Section):
     tolerance: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
 
 
-class JudgeOptions(Section):
-    """How the success judge's decisions become probabilities: `platt` is a sigmoid, `isotonic` any rising shape (from ~1,000 rows on)."""
-
-    calibration: Literal["platt", "isotonic"] = "platt"
-
-
 class DetectorOptions(Section):
     """Detector kinds (the first is the headline), training seeds, positives per arm, share of real positives replaced, resamples.
 
@@ -132,7 +127,7 @@ class Study(Section):
     size: Size = Size()
     selection: SelectionOptions = SelectionOptions()
     metrics: MetricOptions = MetricOptions()
-    judge: JudgeOptions = JudgeOptions()
+    judge: JudgeChoice = JudgeChoice()
     detectors: DetectorOptions = DetectorOptions()
     seed: int = 0
 
@@ -211,7 +206,7 @@ def _explain(fault: Any, value: Any) -> str:
 def _keys_beside(place: Iterable[Any]) -> list[str]:
     parts = {
         "grid": Grid, "combinations": Combination, "parts": Part, "random": Dial, "controls": Controls, "size": Size,
-        "selection": SelectionOptions, "metrics": MetricOptions, "judge": JudgeOptions, "detectors": DetectorOptions,
+        "selection": SelectionOptions, "metrics": MetricOptions, "detectors": DetectorOptions,
     }  # fmt: skip
     model: type[BaseModel] = Study
     for step in list(place)[:-1]:

@@ -30,7 +30,10 @@ _NOTES = {
     "sampling": "How tokens are drawn.",
     "size": "Prompts per corpus, and samples per prompt.",
     "selection": "How `auto` layers and KL targets are searched, and which vectors are flagged as weak.",
-    "judge": "How the judge's decisions become probabilities: platt or isotonic.",
+    "judge": (
+        "Who says whether a reply violates: embedded (the default), {kind: logodds, model: ...}, {kind: guard, source: ...,\n"
+        "# violating: [...]}, or {kind: openai, base_url: ..., model: ..., budget: ...}; `asteer judge check` tries one on labelled rows."
+    ),
     "metrics": "m: texts per subsample of the diversity metrics; tau: how fast coherence falls with fluency.",
     "detectors": "Kinds (the first is the headline), training seeds, bootstrap resamples.",
     "seed": "Of everything that is drawn.",

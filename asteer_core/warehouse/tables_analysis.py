@@ -167,6 +167,8 @@ _JUDGE_LABELS: tuple[Column, ...] = (
     text("judge", "kind of judge", key=True),
     real("probability", "calibrated probability that the response violates the concept; NULL without a verdict", "0 to 1"),
     flag("violates", "probability >= .5"),
+    real("coherence", "the judge's own grade of coherence; NULL where it grades none. C is not made of it", "0 to 1"),
+    text("reason", "why there is no verdict; NULL where there is one"),
 )
 
 STORED = (

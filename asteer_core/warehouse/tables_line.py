@@ -126,14 +126,26 @@ CORPORA = Table(
 
 JUDGES = Table(
     "judges", "metrics", "The success judge of each concept with its out-of-fold quality.",
-    (STUDY, CONCEPT, text("judge", "kind of judge", key=True), count("n", "labelled rows it learned from")),
+    (
+        STUDY, CONCEPT, text("judge", "kind of judge", key=True),
+        text("judge_model", "model or classifier that is asked; NULL for a judge that is trained"),
+        count("n", "labelled rows with a verdict, which it learned from or was calibrated on"),
+        count("n_null", "labelled rows without a verdict; NULL for a judge that always has one"),
+        count("n_positive", "of them violating"),
+        real("auroc", "how it ranks labelled rows it has not seen; NULL where none were asked about", "0 to 1"),
+        real("brier", "mean squared error of its calibrated probabilities on such rows", "0 to 1"),
+        real("ece", "expected calibration error on such rows", "0 to 1"),
+        flag("trust_remote_code", "whether code of the classifier's source was run; NULL where none is loaded"),
+    ),
 )  # fmt: skip
 
 MEASUREMENTS = Table(
     "measurements", "large", "What was measured once of every response, before any metric.",
     (
         *_RESPONSE,
-        real("judge_probability", "calibrated probability that the response violates the concept", "0 to 1"),
+        real("judge_probability", "calibrated probability that the response violates the concept; NULL without a verdict", "0 to 1"),
+        real("judge_coherence", "the judge's own grade of coherence; NULL where it grades none. C is not made of it", "0 to 1"),
+        text("judge_reason", "why there is no verdict; NULL where there is one"),
         real("nll", "mean token negative log-likelihood under the scorer model", "nats"),
         count("nll_tokens", "tokens the mean is over", "tokens"),
         real("relevance_cosine", "cosine of prompt and response embeddings", "-1 to 1"),

@@ -1,4 +1,4 @@
-"""The judge of each concept, trained on the judge split alone."""
+"""The judge of each concept, trained or calibrated on the judge split alone."""
 
 import dagster as dg
 
@@ -17,6 +17,7 @@ def build(parts: StudyPartitions) -> dg.AssetsDefinition:
         kinds={"scikitlearn"},
         partitions=parts.concept,
         tables=["judges"],
+        gpu=parts.judge_loads_model,
     )
     def judges(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> None:
         """The judge of success: probability that a response violates. It shares no data with the detectors."""

@@ -1,6 +1,7 @@
 """`asteer score` and `asteer compare`: scores of any corpus of prompts and responses, without a study."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asteer_core.judges import DEFAULT
 from asteer_core.metrics import Embedding
 from asteer_core.study.corpus_file import Columns
-from asteer_core.study.scoring import Comparison, Options, ScoredCorpus, compare_files, score_configurations
+from asteer_core.study.scoring import Comparison, Options, ScoredCorpus, compare_files, judging_costs, score_configurations
+from asteer_pipeline.cli.judging import JudgeName, OnlyCosts, asking, show_costs
 from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
@@ -28,7 +31,7 @@ LABELS = {
 """What is shown of each corpus; `--json` has everything."""
 
 File = Annotated[Path, typer.Argument(help="Prompts and responses: .jsonl, .json (a list), .csv or .parquet.")]
-Concept = Annotated[str | None, typer.Option(help="Concept whose judge gives success; without one S and HM are undefined.")]
+Concept = Annotated[str | None, typer.Option(help="Concept whose success is judged; without one S and HM are undefined.")]
 Prompts = Annotated[str, typer.Option("--prompt-column", help="Column of the prompts.")]
 Responses = Annotated[str, typer.Option("--response-column", help="Column of the responses.")]
 Configurations = Annotated[str, typer.Option("--configuration-column", help="Optional column; each value is a corpus of its own.")]
@@ -50,6 +53,7 @@ Alternatives = Annotated[
 def score(
     file: File,
     concept: Concept = None,
+    judge: JudgeName = None,
     reference: Annotated[Path | None, typer.Option(help="Unsteered rows, to which C is relative; default the corpus itself.")] = None,
     prompt_column: Prompts = "prompt",
     response_column: Responses = "response",
@@ -58,14 +62,18 @@ def score(
     m: Size = None,
     embedding: Space = "encoder",
     metric: Alternatives = None,
+    dry_run: OnlyCosts = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Score a corpus: success, coherence, diversity and their harmonic mean, with 95 % intervals over prompts."""
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
-    options["alternatives"] = metric or []
-    with _distilling() as options["on_distil"]:
+    options |= {"alternatives": metric or [], "judge": judge}
+    if dry_run:
+        show_costs(judging_costs(file, **options), as_json)
+        return
+    with _distilling() as options["on_distil"], asking(judge) as options["on_judge"]:
         found = score_configurations(file, **options)
     if as_json:
         _print_json([_record(corpus) for corpus in found])
@@ -79,6 +87,7 @@ def compare(
     a: File,
     b: File,
     concept: Concept = None,
+    judge: JudgeName = None,
     reference: Annotated[Path | None, typer.Option(help="Unsteered rows, to which C is relative; default A.")] = None,
     prompt_column: Prompts = "prompt",
     response_column: Responses = "response",
@@ -87,6 +96,7 @@ def compare(
     m: Size = None,
     embedding: Space = "encoder",
     metric: Alternatives = None,
+    dry_run: OnlyCosts = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -96,8 +106,11 @@ def compare(
     """
     columns = Columns(prompt_column, response_column, configuration_column)
     options = Options(concept=concept, model_scorer=scorer, home=home, m=m, embedding=embedding, reference=reference, columns=columns)
-    options["alternatives"] = metric or []
-    with _distilling() as options["on_distil"]:
+    options |= {"alternatives": metric or [], "judge": judge}
+    if dry_run:
+        show_costs(judging_costs(a, b, **options), as_json)
+        return
+    with _distilling() as options["on_distil"], asking(judge) as options["on_judge"]:
         found = compare_files(a, b, **options)
     if as_json:
         fields = {"differences": found.differences, "intervals": found.intervals, "paired": found.paired}
@@ -162,6 +175,9 @@ def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
     notes = [f"Coherence is relative to {first.reference}, under {first.scorer}; set diversity at m={first.values['m']}."]
     if first.embedding == "static":
         notes.append("Diversity and relevance are made of static embeddings: compare them with others of the same kind only.")
+    if first.judge not in (None, DEFAULT):
+        notes.append(f"Success is what the judge {first.judge} says.")
+    notes += [f"{count} responses have no verdict: {reason}." for reason, count in _unjudged(corpora).items()]
     nulls = sum(int(corpus.values["n_null_coherence"] or 0) for corpus in corpora)
     if nulls and any(corpus.values["coherence"] is not None for corpus in corpora):
         notes.append(f"{nulls} responses have no coherence: the prompt fills the context of {first.scorer}, or there is no token.")
@@ -176,8 +192,12 @@ def _print_notes(console: Console, corpora: list[ScoredCorpus]) -> None:
         console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
 
 
+def _unjudged(corpora: list[ScoredCorpus]) -> Counter[str]:
+    return sum((Counter(corpus.nulls) for corpus in corpora), Counter())
+
+
 def _record(corpus: ScoredCorpus) -> dict[str, Any]:
-    names = ("source", "configuration", "concept", "scorer", "reference", "values", "intervals", "reasons")
+    names = ("source", "configuration", "concept", "scorer", "reference", "values", "intervals", "reasons", "judge", "nulls")
     return {name: getattr(corpus, name) for name in names} | {"metric_version": corpus.version, "embedding": corpus.embedding}
 
 

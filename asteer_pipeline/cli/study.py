@@ -14,9 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from asteer_core import paths
+from asteer_core.judges import DryRun
 from asteer_core.study import Study, list_presets, load_study, plan
 from asteer_core.study.depth import depth_under
 from asteer_core.study.estimate import Estimate, cpu_cores, estimate
+from asteer_core.study.judging_costs import expected_judging
 from asteer_core.study.plan import Plan
 from asteer_pipeline.cli.options import Home, Json
 from asteer_pipeline.cli.progress import shown_progress
@@ -129,15 +131,17 @@ def show_plan(
     planned = plan(study, depth_under(root))
     console = Console()
     cost = estimate(study, planned, root, cpu_cores())
+    judging = expected_judging(study, cost.responses, root)
     if as_json:
         counts = {"concepts": planned.concepts, "models": planned.models, "configurations": len(planned.pairs)}
-        print(json.dumps({"study": study.name, **counts, "embedding": study.metrics.embedding, **asdict(cost)}, indent=2))
+        judged = {"judge": study.judge.kind, "judging": None if judging is None else asdict(judging)}
+        print(json.dumps({"study": study.name, **counts, "embedding": study.metrics.embedding, **judged, **asdict(cost)}, indent=2))
         return
     if keys:
         for key in planned.configuration_keys:
             console.print(key, markup=False, highlight=False, soft_wrap=True)
         return
-    console.print(_plan_table(study, planned, cost, root))
+    console.print(_plan_table(study, planned, cost, judging, root))
 
 
 @app.command("list")
@@ -152,7 +156,7 @@ def show_presets(as_json: Json = False) -> None:
     Console().print(table)
 
 
-def _plan_table(study: Study, planned: Plan, cost: Estimate, root: Path) -> Table:
+def _plan_table(study: Study, planned: Plan, cost: Estimate, judging: DryRun | None, root: Path) -> Table:
     each = study.size.prompts * study.size.samples
     table = Table(title=escape(f"Study {study.name}"), title_justify="left", caption_justify="left")
     table.add_column("what")
@@ -168,12 +172,23 @@ def _plan_table(study: Study, planned: Plan, cost: Estimate, root: Path) -> Tabl
     if study.metrics.embedding == "static":
         once = "distilled into this home first, once" if cost.distils else "a table of them is in this home"
         table.add_row("embeddings", "static", f"behind set diversity; {once}")
+    if judging is not None:
+        table.add_row(f"calls of the judge {study.judge.kind}", f"{judging.calls:,}", _price(study, judging))
     for training in cost.training:
         what = f"each configuration and baseline x {training.seeds} seed{'s' * (training.seeds > 1)}: {_duration(training.seconds)}"
         table.add_row(escape(f"trainings of {training.detector}"), f"{training.fits:,}", what)
     table.add_row("time", _duration(cost.seconds), f"going by {cost.basis}")
     table.add_row("disk", f"about {cost.disk / 1e6:,.0f} MB", escape(str(root)))
     return table
+
+
+def _price(study: Study, judging: DryRun) -> str:
+    tokens = f"at most {judging.input_tokens:,} tokens in and {judging.output_tokens:,} out"
+    if judging.dollars is None:
+        return f"{tokens}; give input_price and output_price to see dollars"
+    budget = study.judge.options.get("budget")
+    short = f"; more than the budget of {budget:,}" if budget is not None and judging.dollars > budget else ""
+    return f"{tokens}: at most {judging.dollars:,.2f} dollars{short}"
 
 
 def _duration(seconds: float | None) -> str:

@@ -32,6 +32,7 @@ EXIT = re.compile(r"<!-- exit (\d+) -->")
 
 SERVER = "starts a server that does not end"
 MINUTES = "takes minutes; the same command runs on a small study in tests/pipeline"
+ENDPOINT = "asks an endpoint of the reader's; tests/pipeline/test_cli_judges.py has one"
 # Page -> first command of a block, without its comment -> why it is not run here.
 NOT_RUN = {
     "README.md": {
@@ -44,6 +45,10 @@ NOT_RUN = {
     "docs/tutorial.md": {"asteer ui quick": SERVER},
     "docs/how-to/contrastive-pairs.md": {"asteer concepts pairs toxicity --model llama-3m --limit 200 --as toxicity-own": MINUTES},
     "docs/how-to/real-data.md": {"asteer data check diasafety --path ~/data/DiaSafety": "needs a data set that must be downloaded"},
+    "docs/how-to/choose-a-judge.md": {
+        "asteer judge check toxicity --judge judge.yaml --dry-run": ENDPOINT,
+        "asteer score responses.jsonl --concept toxicity --judge judge.yaml --dry-run": ENDPOINT,
+    },
     "docs/how-to/choose-layer-and-strength.md": {
         'asteer sql -c "SELECT layer, round(separation, 3) AS separation, round(pilot_effect, 3) AS pilot_effect,': (
             "shows the study `auto`, which takes minutes"

@@ -46,6 +46,9 @@ class FakeWorkspace:
         leak = rows.with_columns(split=pl.lit("two")) if name in leaking else rows
         return SimpleNamespace(pairs=rows, prompts=rows, judge=rows, real=leak)
 
+    def check_before_running(self):
+        """Nothing is missing."""
+
     def close(self):
         self.closed = True
 

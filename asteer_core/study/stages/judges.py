@@ -1,4 +1,4 @@
-"""Judges: one success judge per concept, trained on the judge split, which no detector sees."""
+"""Judges: one success judge per concept, fitted to or calibrated on the judge split, which no detector sees."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from asteer_core.errors import AsteerError
-from asteer_core.judges import EmbeddedJudge
+from asteer_core.judges import Judge, Labelled, Rubric
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import Frames, Partition, Stage
@@ -24,40 +24,45 @@ def judges(ws: Workspace, concepts: Iterable[str]) -> Iterator[Done]:
     yield from _STAGE.run(ws, [(concept, None) for concept in concepts])
 
 
-def judge_of(ws: Workspace, concept: str) -> EmbeddedJudge:
+def judge_of(ws: Workspace, concept: str) -> Judge:
     """Return the stored judge of a concept."""
     path = judge_path(ws, concept)
-    return ws.remember(("judge", str(path), stamp(path)), lambda: EmbeddedJudge.load(ws.store.local(path, ws.home)))
+
+    def load() -> Judge:
+        return ws.study.judge.build().load(ws.store.local(path, ws.home), Rubric.of(ws.concept(concept)), ws.judge_tools)
+
+    return ws.remember(("judge", str(path), stamp(path)), load)
 
 
 def judge_path(ws: Workspace, concept: str, _: str | None = None) -> Path:
     """Return where a concept's judge is stored."""
-    return ws.store.artifact("judges", concept, "embedded", ".safetensors")
+    return ws.store.artifact("judges", concept, ws.study.judge.kind, ".safetensors")
 
 
 def _key(ws: Workspace, concept: str, _: str | None) -> str:
-    return fingerprint(["judges", VERSION, ws.concept(concept).fingerprint, ws.study.judge.calibration, ws.study.seed])
+    kind = ws.study.judge.build()
+    identity = kind.identity(Rubric.of(ws.concept(concept)), ws.judge_tools)
+    # The default stands without its name, as in stores that were written when there was no other.
+    named = identity if ws.study.judge.is_default else [ws.study.judge.kind, *identity]
+    return fingerprint(["judges", VERSION, ws.concept(concept).fingerprint, *named, ws.study.seed])
 
 
 def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> Iterator[tuple[Partition, Frames]]:
+    kind = ws.study.judge.build()
     for concept, key in partitions:
         try:
-            rows = ws.concept(concept).judge
-            texts = rows["response"].to_list()
-            labels, groups = rows["label"].to_numpy(), rows["group"].to_numpy()
-            kinds = rows["kind"].fill_null("unnamed").to_list()
-            judge = EmbeddedJudge.fit(
-                texts, ws.embed(texts, "judges"), labels, groups, ws.rng("judge", concept), kinds, ws.study.judge.calibration
-            )
+            rows = Labelled.of(ws.concept(concept).judge)
+            with ws.judge_tools.heard_by(lambda done, total: ws.report("judges", done, total, "asking about labelled rows")):
+                judge = kind.fit(Rubric.of(ws.concept(concept)), rows, ws.judge_tools, ws.rng("judge", concept))
             replace_file(judge_path(ws, concept), judge.save)
         except AsteerError as error:
             failures.add(concept, key, error)
             continue
-        yield (concept, key), {"judges": pl.DataFrame([_row(ws, concept, judge)])}
+        yield (concept, key), {"judges": pl.DataFrame([_row(ws, concept, judge)], infer_schema_length=None)}
 
 
-def _row(ws: Workspace, concept: str, judge: EmbeddedJudge) -> dict[str, Any]:
-    return {"study": ws.study.name, "concept": concept, "judge": "embedded", **judge.report}
+def _row(ws: Workspace, concept: str, judge: Judge) -> dict[str, Any]:
+    return {"study": ws.study.name, "concept": concept, "judge": ws.study.judge.kind, **judge.report}
 
 
 def _summarise(frame: pl.DataFrame) -> dict[str, Any]:

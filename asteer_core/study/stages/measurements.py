@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from asteer_core.errors import AsteerError
+from asteer_core.errors import AsteerError, ConfigError, ModelError
+from asteer_core.judges import Verdicts
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.runs import recorded
 from asteer_core.study.stages._run import IDENTITY, Frames, Partition, Stage, upstream
@@ -43,16 +44,23 @@ def _key(ws: Workspace, concept: str, key: str | None) -> str:
 
 
 def _produce(ws: Workspace, partitions: list[Partition], failures: Failures, stage: str) -> Iterator[tuple[Partition, Frames]]:
+    down: JudgeDown | None = None
     ordered = sorted(partitions, key=lambda partition: (str(partition[1]).split(":")[0], partition[0]))
     for first in range(0, len(ordered), PARTITIONS_AT_ONCE):
         ws.report(stage, first, len(ordered), "scoring responses")
         lot = ordered[first : first + PARTITIONS_AT_ONCE]
         for model, concept in sorted({(str(key).split(":")[0], concept) for concept, key in lot}):
             mine = [p for p in lot if p[0] == concept and str(p[1]).split(":")[0] == model]
+            if down is not None:
+                # An endpoint that is gone, or a budget that is spent, would be waited for again with every lot.
+                for partition in mine:
+                    failures.add(*partition, down)
+                continue
             try:
                 frame = pl.concat([ws.store.read("responses", *partition).with_columns(_key=pl.lit(partition[1])) for partition in mine])
                 measured = measure(ws, concept, model, frame, stage)
             except AsteerError as error:
+                down = error if isinstance(error, JudgeDown) else None
                 for partition in mine:
                     failures.add(*partition, error)
                 continue
@@ -68,16 +76,32 @@ def measure(ws: Workspace, concept: str, model: str, responses: pl.DataFrame, st
     prompts, texts = responses["prompt"].to_list(), responses["text"].to_list()
     embeddings = ws.embed(texts, stage)
     relevance = np.einsum("td,td->t", ws.embed(prompts, stage), embeddings)
+    verdicts = _verdicts(ws, concept, texts, prompts, embeddings, stage)
     nll, n_tokens = mean_token_nll(ws.model(ws.scorer_of(model)), prompts, texts)
     columns: dict[str, Any] = {
-        "judge_probability": judge_of(ws, concept).probability(texts, embeddings),
+        "judge_probability": verdicts.success,
+        "judge_coherence": verdicts.coherence,
         "nll": nll,
         "relevance_cosine": relevance.astype(np.float64),
     }
     kept = responses.select(*IDENTITY, "row_id", "prompt_id", "sample", *(["_key"] if "_key" in responses.columns else []))
     # NaN is numpy's "undefined"; in tables undefined is NULL.
     series = [pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in columns.items()]
-    return kept.with_columns(*series, pl.Series("nll_tokens", n_tokens, dtype=pl.Int64), pl.lit(ws.scorer_of(model)).alias("scorer"))
+    series += [pl.Series("judge_reason", verdicts.reasons, dtype=pl.String), pl.Series("nll_tokens", n_tokens, dtype=pl.Int64)]
+    return kept.with_columns(*series, pl.lit(ws.scorer_of(model)).alias("scorer"))
+
+
+class JudgeDown(AsteerError):
+    """No further verdict can be had; those until then are kept by the judge."""
+
+
+def _verdicts(ws: Workspace, concept: str, texts: list[str], prompts: list[str], embeddings: np.ndarray, stage: str) -> Verdicts:
+    judge = judge_of(ws, concept)
+    try:
+        with ws.judge_tools.heard_by(lambda done, total: ws.report(stage, done, total, f"asking the judge of {concept}")):
+            return judge.judge(texts, prompts, embeddings)
+    except (ModelError, ConfigError) as error:
+        raise JudgeDown(str(error)) from error
 
 
 def _summarise(frame: pl.DataFrame) -> dict[str, Any]:

@@ -13,6 +13,7 @@ FROM detector_metrics;
 -- The judge that gave the probabilities is the concept's own, or any that the study names.
 CREATE VIEW judge_labels AS
 SELECT m.study, m.concept, m.configuration_id, m.model, m.method, m.layer, m.strength, m.template, m.seed, m.row_id,
-    j.judge, m.judge_probability AS probability, m.judge_probability >= 0.5 AS violates
+    j.judge, m.judge_probability AS probability, m.judge_probability >= 0.5 AS violates, m.judge_coherence AS coherence,
+    m.judge_reason AS reason
 FROM measurements AS m
 LEFT JOIN (SELECT study, concept, any_value(judge) AS judge FROM judges GROUP BY study, concept) AS j USING (study, concept);

@@ -10,6 +10,7 @@ from asteer_core.errors import DataError, StoreError
 from asteer_core.judges import JUDGES, EmbeddedJudge
 from asteer_core.judges._calibration import brier, expected_calibration_error, isotonic, platt
 from asteer_core.judges._features import BUCKETS, GRAM_WEIGHT, TextFeatures
+from asteer_core.judges.embedded import EmbeddedKind
 
 WORDS = [a + b + c for a in ("ka", "mo", "ri", "te", "su") for b in ("na", "lo", "mi", "ru") for c in "stkrn"]
 TOPICS = [WORDS[i : i + 20] for i in range(0, 80, 4)]
@@ -44,7 +45,7 @@ def judge(data):
 
 
 def test_it_is_registered():
-    assert JUDGES.get("embedded") is EmbeddedJudge
+    assert JUDGES.get("embedded") is EmbeddedKind
 
 
 def test_it_separates_texts_it_has_not_seen_and_says_so(judge):

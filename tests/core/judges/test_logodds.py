@@ -95,19 +95,6 @@ def test_the_judge_asks_a_fenced_question_and_turns_log_odds_into_probability(ru
     assert prompts[1].rindex("<<<end reply ") > prompts[1].index("<<<end reply 0>>>") and prompts[1].endswith("Answer Yes or No.")
 
 
-def test_calibration_recovers_the_slope_and_refuses_a_model_that_does_not_understand(rubric, rng):
-    odds = rng.normal(2.0, 3.0, 4000)
-    labels = (rng.random(4000) < expit(0.5 * odds - 1.0)).astype(int)
-    texts = [""] * 4000
-    judge = LogOddsJudge(rubric, lambda prompts, yes, no: odds).calibrated(texts, labels)
-    assert judge.slope == pytest.approx(0.5, abs=0.06) and judge.intercept == pytest.approx(-1.0, abs=0.2)
-    assert judge.probability(texts).mean() == pytest.approx(labels.mean(), abs=0.01)
-    with pytest.raises(DataError, match="does not understand"):
-        LogOddsJudge(rubric, lambda prompts, yes, no: -odds).calibrated(texts, labels)
-    with pytest.raises(DataError, match="needs 5 of each"):
-        LogOddsJudge(rubric, lambda prompts, yes, no: odds).calibrated(texts, np.ones(4000))
-
-
 def test_a_model_function_that_loses_rows_is_refused(rubric):
     with pytest.raises(DataError, match="for 2 questions"):
         LogOddsJudge(rubric, lambda prompts, yes, no: np.zeros(3)).probability(["a", "b"])

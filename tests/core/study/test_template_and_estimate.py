@@ -9,8 +9,10 @@ import yaml
 
 from asteer_core.concepts import load_concept
 from asteer_core.errors import AsteerError, ConfigError
+from asteer_core.paths import data_root
 from asteer_core.study import Workspace, list_presets, load_study, parse_study, plan
 from asteer_core.study.estimate import Estimate, estimate
+from asteer_core.study.judging_costs import expected_judging
 from asteer_core.study.study import Study
 from asteer_core.study.template import json_schema, study_template, write_template
 
@@ -119,3 +121,20 @@ def test_weights_that_are_nowhere_have_no_price_and_their_absence_stops_the_stud
     ):
         with pytest.raises(AsteerError, match=message):
             Workspace(parse_study({**study, "detectors": {"kinds": [kind]}}, "quick"), tmp_path)
+
+
+def test_the_calls_of_a_judge_are_counted_with_the_rows_it_is_tried_on_and_priced(tmp_path):
+    def planned(**judge):
+        value = {"name": "s", "concepts": ["toxicity", "evasion"], "models": ["neox-2m"], "judge": judge,
+                 "grid": [{"method": "caa", "layers": [1], "strengths": [0.4]}], "sampling": {"max_new_tokens": 24}}  # fmt: skip
+        return expected_judging(parse_study(value, "s"), 1000, tmp_path)
+
+    endpoint = {"kind": "openai", "base_url": "http://localhost:1/v1", "model": "m", "key_env": None}
+    assert planned() is None
+    free = planned(**endpoint)
+    assert free.calls == 1000 + 2 * 100 and free.dollars is None
+    paid = planned(**endpoint, labelled=0, input_price=2.0, output_price=4.0)
+    assert paid.calls == 1000 and paid.dollars == pytest.approx((2 * paid.input_tokens + 4 * paid.output_tokens) / 1e6)
+    assert planned(**endpoint, labelled=None).calls == 1000 + sum(
+        len((data_root() / "concepts" / name / "judge.jsonl").read_text().splitlines()) for name in ("toxicity", "evasion")
+    )
