@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asteer_core.documents import read_yaml
-from asteer_core.errors import DataError
+from asteer_core.errors import ConfigError, DataError
 from asteer_core.types import check_name
 
 
@@ -54,8 +54,11 @@ def read_card(path: Path) -> Card:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
         raise DataError(f"{path}: {faults}") from None
-    check_name("concept", card.name)
-    ids = [check_name("template", template.id) for template in card.templates]
+    try:
+        check_name("concept", card.name)
+        ids = [check_name("template", template.id) for template in card.templates]
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from None
     repeated = sorted({name for name in ids if ids.count(name) > 1})
     if repeated:
         raise DataError(f"{path}: template id {repeated[0]!r} stands twice; ids must be unique")

@@ -17,6 +17,7 @@ from asteer_core.datasets.roles import assign_roles
 from asteer_core.datasets.rows import labelled_rows
 from asteer_core.datasets.spec import DatasetSpec
 from asteer_core.errors import DataError
+from asteer_core.panics import panics_are_errors
 from asteer_core.types import fingerprint
 
 VERSION = 2
@@ -132,8 +133,9 @@ def _cached(path: Path) -> Intake | None:
     if not path.is_file():
         return None
     try:
-        report = json.loads(pl.read_parquet_metadata(path)["asteer"])
-        return Intake(pl.read_parquet(path), report["read"], report["dropped"], "")
+        with panics_are_errors():
+            report = json.loads(pl.read_parquet_metadata(path)["asteer"])
+            return Intake(pl.read_parquet(path), report["read"], report["dropped"], "")
     except (PolarsError, OSError, KeyError, ValueError):
         return None  # a broken cache file is written anew
 

@@ -15,6 +15,7 @@ from polars.exceptions import PolarsError
 
 from asteer_core.datasets.spec import DatasetSpec
 from asteer_core.errors import DataError
+from asteer_core.panics import panics_are_errors
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def _scan(spec: DatasetSpec, path: Path) -> pl.LazyFrame:
         "parquet": pl.scan_parquet,
     }
     try:
-        frame = readers[spec.kind](path)
-        frame.collect_schema()
+        with panics_are_errors():
+            frame = readers[spec.kind](path)
+            frame.collect_schema()
     except (PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read as {spec.kind}: {_reason(spec, path, error)}") from None
     return frame
@@ -148,6 +150,7 @@ def _saved(spec: DatasetSpec) -> Iterator[Source]:
 
 def _arrow(path: Path) -> pl.LazyFrame:
     try:
-        return pl.read_ipc_stream(path).lazy()
+        with panics_are_errors():
+            return pl.read_ipc_stream(path).lazy()
     except (PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read as an Arrow stream: {str(error).splitlines()[0]}") from None

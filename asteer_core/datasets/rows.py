@@ -12,6 +12,7 @@ from asteer_core.datasets.expressions import condition, expression
 from asteer_core.datasets.readers import Source
 from asteer_core.datasets.spec import Columns, DatasetSpec
 from asteer_core.errors import DataError
+from asteer_core.panics import panics_are_errors
 
 MAX_CHARACTERS = 20_000
 SHOWN = 5
@@ -51,7 +52,8 @@ def _selected(spec: DatasetSpec, source: Source, frame: pl.LazyFrame, columns: C
         chosen = frame.with_row_index("row", offset=1).select(
             "row", meets=meets.fill_null(False), **{name: found.get(name, pl.lit(None, pl.String)) for name in wanted}
         )
-        rows = _one_per_reply(chosen).collect(engine="streaming")
+        with panics_are_errors():
+            rows = _one_per_reply(chosen).collect(engine="streaming")
     except PolarsError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}; the file has {', '.join(schema)}") from None
     if rows.schema["meets"] != pl.Boolean:

@@ -15,6 +15,7 @@ import polars as pl
 
 from asteer_core.errors import DataError
 from asteer_core.judges._agreement import Weights, weighted_kappa
+from asteer_core.panics import panics_are_errors
 
 ALL = "all"
 """The stratum of all rows together."""
@@ -162,7 +163,8 @@ def _read(path: Path) -> pl.DataFrame:
     if reader is None:
         raise DataError(f"{path}: unknown kind of file {path.suffix!r}; expected {', '.join(_READERS)}")
     try:
-        return reader(path)
+        with panics_are_errors():
+            return reader(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:

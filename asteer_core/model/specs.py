@@ -120,6 +120,8 @@ def parse_entry(entry: Any, where: str) -> ModelSpec:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'entry'}: {item['msg']}" for item in error.errors())
         raise ConfigError(f"{where}: {problems}") from None
+    except ConfigError as error:  # of a name, which does not know the file
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def check_scorer(spec: ModelSpec, models: Mapping[str, ModelSpec], where: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from asteer_core.errors import DataError
+from asteer_core.panics import panics_are_errors
 
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
@@ -92,7 +93,7 @@ def file_rows(path: Path) -> Iterator[dict[str, Any]]:
             # Every column as text: a response that happens to be a number, or empty, is still a response.
             yield from pl.read_csv(path, infer_schema=False, empty_string_is_null=False).iter_rows(named=True)
         elif kind == ".parquet":
-            yield from pl.read_parquet(path).iter_rows(named=True)
+            yield from _parquet(path).iter_rows(named=True)
         elif kind == ".json":
             yield from _listed(path)
         else:
@@ -102,6 +103,11 @@ def file_rows(path: Path) -> Iterator[dict[str, Any]]:
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         # Such a message may quote the data, which must not reach a terminal.
         raise DataError(f"{path}: cannot be read as {kind[1:]} ({type(error).__name__}); check the file") from None
+
+
+@panics_are_errors()
+def _parquet(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from asteer_core.atomic import write_whole
 from asteer_core.errors import StoreError
+from asteer_core.panics import panics_are_errors
 from asteer_core.types import fingerprint
 from asteer_core.warehouse.places import filesystem, is_remote, key, reaching
 
@@ -68,6 +69,7 @@ def write_folder(folder: Path, make: Callable[[Path], object], last: str) -> Non
             replace_file(folder / path.relative_to(made).as_posix(), lambda temporary, path=path: shutil.copyfile(path, temporary))
 
 
+@panics_are_errors()
 def read_frame(path: Path) -> pl.DataFrame:
     """Return a parquet file; concept and key are columns of it, not parts of its path."""
     if not is_remote(path):
@@ -77,6 +79,7 @@ def read_frame(path: Path) -> pl.DataFrame:
     return pl.read_parquet(data, hive_partitioning=False)
 
 
+@panics_are_errors()
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the footer's metadata of a parquet file; of a remote one only the end is fetched."""
     if not is_remote(path):

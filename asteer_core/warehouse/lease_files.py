@@ -31,6 +31,10 @@ class LeaseFiles(Protocol):
         """Remove the lease of a dead owner; return whether it was still theirs and this call removed it."""
         ...
 
+    def every(self, root: Path) -> list[Path]:
+        """Return all leases and signs under `root` that can be listed at little cost."""
+        ...
+
     def beat(self, sign: Path) -> None:
         """Show that the owner of `sign` lives."""
         ...
@@ -87,6 +91,9 @@ class _Files:
             aside.unlink(missing_ok=True)
         return died
 
+    def every(self, root: Path) -> list[Path]:
+        return [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
     def beat(self, sign: Path) -> None:
         sign.parent.mkdir(parents=True, exist_ok=True)
         sign.touch()
@@ -129,6 +136,10 @@ class _Objects:
             return False
         self.remove(path)
         return True
+
+    def every(self, root: Path) -> list[Path]:
+        # A listing is a request, and those of other machines could not be told dead by it: they are taken over where they are in the way.
+        return []
 
     def beat(self, sign: Path) -> None:
         with reaching(sign):

@@ -18,20 +18,14 @@ from types import TracebackType
 from typing import Self
 
 from asteer_core.errors import StoreError
+from asteer_core.processes import is_gone, machine
 from asteer_core.warehouse.lease_files import lease_files
 
 BEAT_SECONDS = 10.0
+OWNERS = "owners"
+"""Folder of the signs of life."""
 EXPIRY_SECONDS = 60.0
 """An owner whose file did not change for so long is dead: six missed beats."""
-
-
-def machine() -> str:
-    """Return what tells whether a process number of this process means the same for another: the boot, and the namespace of processes."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-        return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return f"{uuid.getnode():x}"
 
 
 class Leases:
@@ -64,6 +58,7 @@ class Leases:
         for path in list(self._held):
             self._drop(path)
         self._files.remove(self._sign(self.owner))
+        self._sweep()
 
     def acquire(self, *name: str) -> bool:
         """Return whether the thing called `name` is now leased to this owner; leases of the dead are taken over."""
@@ -83,11 +78,20 @@ class Leases:
         """Return the owner of a lease; None where there is none."""
         return self._holder(self._path(name))
 
+    def _sweep(self) -> None:
+        """Remove the leases and signs of processes of this machine that are gone: what they had made is adopted without a lease."""
+        for path in self._files.every(self._root):
+            holder = path.name if path.parent.name == OWNERS else self._holder(path)
+            if holder is not None and self._is_gone(holder) and path.parent.name == OWNERS:
+                self._files.remove(path)
+            elif holder is not None and self._is_gone(holder):
+                self._files.seize(path, holder)
+
     def _path(self, name: tuple[str, ...]) -> Path:
         return self._root.joinpath(*(part.replace(":", "~") for part in name[:-1]), f"{name[-1].replace(':', '~')}.lease")
 
     def _sign(self, owner: str) -> Path:
-        return self._root / "owners" / owner
+        return self._root / OWNERS / owner
 
     def _create(self, path: Path) -> bool:
         created = self._files.create(path, self.owner)
@@ -99,9 +103,7 @@ class Leases:
         return self._files.read(path)
 
     def _has_died(self, owner: str) -> bool:
-        host, _, rest = owner.partition(".")
-        process = rest.partition(".")[0]
-        if host == machine() and process.isdigit() and not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
+        if self._is_gone(owner):
             return True
         # Signed before the first lease and removed after the last: only the dead have no pulse, but it may take a while to be seen.
         stamp = self._files.pulse(self._sign(owner))
@@ -110,6 +112,10 @@ class Leases:
             self._seen[owner] = (stamp, time.monotonic())
             return False
         return time.monotonic() - since > EXPIRY_SECONDS
+
+    def _is_gone(self, owner: str) -> bool:
+        host, _, rest = owner.partition(".")
+        return is_gone(host, rest.partition(".")[0])
 
     def _drop(self, path: Path) -> None:
         self._held.discard(path)

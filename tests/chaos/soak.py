@@ -24,22 +24,29 @@ def state() -> dict:
     }  # fmt: skip
 
 
-def studies(number: int, home: Path) -> Iterator[int]:
-    """Make small studies one after another and yield how many hooks are left on the model of each."""
+def studies(number: int, home: Path) -> Iterator[tuple[int, int]]:
+    """Make small studies one after another; yield how many hooks are left on the model of each, and whether some of it could not be made.
+
+    Eight replies of twelve tokens are no usable reference of coherence for one seed or other, and such a study must leave nothing either.
+    """
     from conftest import STUDY
 
-    from asteer_core.study import Workspace, parse_study, run_line
+    from asteer_core.study import PartialFailure, Workspace, parse_study, run_line
 
     for seed in range(number):
         ws = Workspace(parse_study({**STUDY, "name": f"soak-{seed}", "seed": seed}, "soak"), home)
-        for _ in run_line(ws, until="detectors"):
-            pass
+        failed = 0
+        try:
+            for _ in run_line(ws, until="detectors"):
+                pass
+        except PartialFailure:
+            failed = 1
         hooks = sum(len(item._forward_hooks) + len(item._forward_pre_hooks) for item in ws.model("neox-2m").module.modules())
         ws.close()
-        yield hooks
+        yield hooks, failed
 
 
-def partitions(number: int, home: Path) -> Iterator[int]:
+def partitions(number: int, home: Path) -> Iterator[tuple[int, int]]:
     """Materialise fake studies through Dagster in this process and yield after each."""
     import dagster as dg
     import yaml
@@ -63,23 +70,20 @@ def partitions(number: int, home: Path) -> Iterator[int]:
             run_study(str(file), home / file.stem, instance=instance)
             close_workspaces()
             made += len(fake.calls) - before
-            yield 0
+            yield 0, 0
 
 
 def main(kind: str, number: str, folder: str) -> None:
     """Run, looking at the state after the warm-up and at the end."""
-    first, hooks, count = {}, 0, 0
-    for left in {"studies": studies, "partitions": partitions}[kind](int(number), Path(folder)):
-        hooks += left
+    first, hooks, failed, count = {}, 0, 0, 0
+    for left, lost in {"studies": studies, "partitions": partitions}[kind](int(number), Path(folder)):
+        hooks, failed = hooks + left, failed + lost
         count += 1
         if count == WARM[kind]:
             first = state()
     last = state()
-    print(
-        json.dumps(
-            {"rounds": count - WARM[kind], "hooks": hooks, "growth": {name: last[name] - first[name] for name in last}, "last": last}
-        )
-    )
+    growth = {name: last[name] - first[name] for name in last}
+    print(json.dumps({"rounds": count - WARM[kind], "hooks": hooks, "failed": failed, "growth": growth, "last": last}))
 
 
 if __name__ == "__main__":

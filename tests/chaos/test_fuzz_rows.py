@@ -108,6 +108,16 @@ def test_a_corpus_of_any_bytes(tmp_path, data, kind):
     ends("corpus", lambda: read_corpora(file), "corpus.")
 
 
+def test_a_corpus_with_any_one_byte_changed(tmp_path):
+    file = tmp_path / "corpus.parquet"
+    pl.DataFrame({"prompt": ["a", "b"] * 20, "response": ["c", "d"] * 20, "n": [1, None] * 20}).write_parquet(file)
+    content = file.read_bytes()
+    for place in range(len(content)):
+        # Lengths and offsets are what the reader trusts; most of them are small numbers.
+        file.write_bytes(content[:place] + bytes([content[place] ^ 0x7F]) + content[place + 1 :])
+        ends("corpus", lambda: read_corpora(file), "corpus.")
+
+
 @budget(240)
 @given(data=st.data())
 def test_a_judge_that_replies_anything(data):

@@ -26,7 +26,9 @@ def check(kind, found, figure, what):
     assert found["hooks"] == 0 and found["last"]["children"] == 0
     assert growth["files"] <= 2 and growth["threads"] <= 1, found
     assert growth["megabytes"] / rounds < MOST_MEGABYTES[kind], found
-    figure(f"growth over {what}", f"{growth['megabytes']:.0f} MB", f"{growth['files']} files, {growth['threads']} threads, {rounds} rounds")
+    assert found["failed"] <= rounds // 10
+    counts = f"{growth['files']} files, {growth['threads']} threads, {rounds} rounds, {found['failed']} of them without some partition"
+    figure(f"growth over {what}", f"{growth['megabytes']:.0f} MB", counts)
 
 
 def test_studies_one_after_another_leave_nothing_behind(tiny_data, tmp_path, full, figure):

@@ -45,6 +45,22 @@ def test_the_lease_of_a_killed_process_is_free_at_once(tmp_path):
         assert mine.acquire("a", "b")
 
 
+def test_a_lease_that_a_killed_process_left_goes_when_another_run_ends_and_those_of_others_stay(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from asteer_core.warehouse.leases import Leases; "
+        "leases = Leases(Path(sys.argv[1])); leases.__enter__(); leases.acquire('c', 'd'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    sign = foreign(tmp_path)
+    with Leases(tmp_path) as living:
+        living.acquire("e", "f")
+        with Leases(tmp_path):
+            assert (tmp_path / "c" / "d.lease").is_file()
+        assert not (tmp_path / "c" / "d.lease").exists()
+        assert (tmp_path / "e" / "f.lease").is_file() and (tmp_path / "a" / "b.lease").is_file()
+        assert sorted(path.name for path in (tmp_path / "owners").iterdir()) == sorted([living.owner, sign.name])
+
+
 def foreign(tmp_path):
     """The lease of an owner on another machine."""
     (tmp_path / "owners").mkdir(exist_ok=True)
