@@ -6,6 +6,7 @@ from benchmarks import (
     definitions,
     detectors,
     diasafety,
+    estimates,
     exchange,
     extraction,
     fine_tuning,
@@ -22,5 +23,5 @@ from benchmarks._table import quick
 if __name__ == "__main__":
     small = quick(__doc__)
     models = (generation, extraction, peers, exchange, growth)
-    for module in (*models, metrics, warehouse, optimise, definitions, detectors, fine_tuning, diasafety, fleet):
+    for module in (*models, metrics, warehouse, optimise, definitions, detectors, fine_tuning, diasafety, estimates, fleet):
         module.main(small)

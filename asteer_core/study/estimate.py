@@ -6,6 +6,7 @@ What does not belong here: the plan itself (`plan.py`). Figures are estimates an
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,19 +17,19 @@ from asteer_core.model.available import available_models
 from asteer_core.model.sizes import count_weights
 from asteer_core.model.static_embeddings import static_path
 from asteer_core.paths import concept_roots, data_root
+from asteer_core.study.amounts import amounts, directions
 from asteer_core.study.plan import Plan
+from asteer_core.study.stage_costs import stage_costs
 from asteer_core.study.study import Study
 from asteer_core.study.training_costs import TrainingCost, training_costs
 from asteer_core.warehouse.files import read_frame, stamps
 from asteer_core.warehouse.places import studies
 from asteer_core.warehouse.store import Store
 
-FLOPS_PER_CORE = 1.5e10
-"""Floating-point operations per second and core that generation reaches in batches on a CPU; see `benchmarks/generation.py`."""
 BYTES_PER_TOKEN = 40
 """Disk per generated token: text, measurements and scores as parquet, and embeddings in the cache."""
-REPLY_SHARE = 0.5
-"""Replies end by themselves before the limit; half of it is what the embedded models write."""
+REPLY_SHARE = 0.75
+"""Replies end by themselves before the limit; this part of it is what the embedded models write in the presets."""
 DISTILLING_SECONDS = 35.0
 """Of one core, for the table of static embeddings."""
 GENERATION = ("baseline_corpora", "steered_corpora")
@@ -37,6 +38,13 @@ GENERATION = ("baseline_corpora", "steered_corpora")
 def cpu_cores() -> int:
     """Return the number of CPU cores that this process may use, at least 1."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class StageSeconds(NamedTuple):
+    """What one stage takes on the cores at hand; `start` and `results` stand for what comes before and after the long ones."""
+
+    stage: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Estimate:
         disk: bytes.
         basis: what time rests on, to be shown beside it.
         training: detector kinds that train for long; `seconds` includes them.
+        stages: what else `seconds` is made of; none where it goes by earlier runs, or is unknown.
         distils: whether static embeddings, which the metrics ask for, are to be distilled in this home first.
     """
 
@@ -60,6 +69,7 @@ class Estimate:
     basis: str
     distils: bool = False
     training: tuple[TrainingCost, ...] = ()
+    stages: tuple[StageSeconds, ...] = ()
 
 
 def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
@@ -68,48 +78,51 @@ def estimate(study: Study, plan: Plan, home: Path, cores: int) -> Estimate:
     What is stored already is not subtracted: it is adopted in seconds, and the plan of a rerun says how much there is.
     """
     distils = study.metrics.embedding == "static" and not static_path(home).is_file()
-    random = study.controls.random
-    directions = 0
-    if random and not isinstance(random.strengths, dict):
-        directions = len(plan.models) * _count(random.layers_of(plan.models[0])) * len(random.strengths)
-    each = len(plan.configuration_keys) + len(plan.models) + directions
+    each = len(plan.configuration_keys) + len(plan.models) + sum(directions(study, model) for model in plan.models)
     prompted = len(plan.models) * sum(_templates(study, concept, home) for concept in plan.concepts)
     responses = (len(plan.concepts) * each + prompted) * study.size.prompts * study.size.samples
     tokens = int(responses * study.sampling.max_new_tokens * REPLY_SHARE)
     # The real positives are one more arm of every cell, for which nothing is generated.
     arms = len(plan.concepts) * (each + len(plan.models)) + prompted
     training = training_costs(study, plan, home, arms, cores)
-    seconds, basis = _seconds(study, plan, home, responses, tokens, training, cores)
-    if seconds is not None and distils:
-        seconds += DISTILLING_SECONDS / cores
-    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, basis, distils, training)
-
-
-def _seconds(
-    study: Study, plan: Plan, home: Path, responses: int, tokens: int, training: tuple[TrainingCost, ...], cores: int
-) -> tuple[float | None, str]:
-    """Return the seconds of all stages, None where nothing tells, and what they rest on."""
-    fits = [cost.seconds for cost in training]
     rate = _earlier_rate(home, study.name)
+    stages: tuple[StageSeconds, ...] = ()
     if rate is not None:
         # Earlier runs may have had other detectors than the file has now.
-        return max(responses * rate, sum(one or 0.0 for one in fits)), f"earlier runs of {study.name!r} on this machine"
-    weights = [_weights(name, home) for name in plan.models]
-    if not weights or None in weights or None in fits:
-        return None, "no earlier run, and weights that are not on this disk"
-    mean = sum(weight for weight in weights if weight is not None) / len(weights)
-    # Two operations per weight and token; scoring, embedding and the other detectors take about as long again on small models.
-    generation = tokens * 2 * mean / (FLOPS_PER_CORE * cores) + responses * 0.01
-    return generation + sum(one or 0.0 for one in fits), f"the size of the weights and {cores} CPU cores"
+        seconds = max(responses * rate, sum(cost.seconds or 0.0 for cost in training))
+        basis = f"earlier runs of {study.name!r} on this machine"
+    else:
+        stages = _stages(study, plan, home, tokens / responses, cores)
+        seconds, basis = _sum(stages, training), f"what stages take per text and weight, and {cores} CPU cores"
+        if seconds is None:
+            stages, basis = (), "no earlier run, and weights that are not on this disk"
+    if seconds is not None and distils:
+        seconds += DISTILLING_SECONDS / cores
+    return Estimate(responses, tokens, seconds, tokens * BYTES_PER_TOKEN, basis, distils, training, stages)
+
+
+def _sum(stages: tuple[StageSeconds, ...], training: tuple[TrainingCost, ...]) -> float | None:
+    """Return the seconds of all stages and trainings; None where those of any are unknown."""
+    parts = [cost.seconds for cost in (*stages, *training)]
+    known = [part for part in parts if part is not None]
+    return sum(known) if stages and len(known) == len(parts) else None
+
+
+def _stages(study: Study, plan: Plan, home: Path, tokens: float, cores: int) -> tuple[StageSeconds, ...]:
+    """Return the seconds of each stage; none where a model is not on this disk. `tokens`: of a response."""
+    scorers = {model: _scorer(model, home) for model in plan.models}
+    read = [name for choice in study.detectors.kinds if (name := choice.build().language_model())]
+    weights = {name: _weights(name, home) for name in {*plan.models, *scorers.values(), *read} if name is not None}
+    known = {name: count for name, count in weights.items() if count is not None}
+    if len(known) < len(weights) or None in scorers.values():
+        return ()
+    work = amounts(study, plan, home, known, {model: known[str(scorer)] for model, scorer in scorers.items()}, tokens)
+    return tuple(StageSeconds(cost.stage, cost.seconds(cores)) for cost in stage_costs(work))
 
 
 def _templates(study: Study, concept: str, home: Path) -> int:
     card = read_card(find_concept(concept, concept_roots(home, data_root())) / "concept.yaml")
     return len(card.templates[: study.controls.templates])
-
-
-def _count(layers: object) -> int:
-    return len(layers) if isinstance(layers, list | tuple) else 1
 
 
 def _earlier_rate(home: Path, name: str) -> float | None:
@@ -126,6 +139,15 @@ def _earlier_rate(home: Path, name: str) -> float | None:
     whole = runs.filter(pl.col("run_id").is_in(made["run_id"].implode()))
     rows = int(made["rows"].sum() or 0)
     return float(whole["seconds"].sum()) / rows if rows else None
+
+
+def _scorer(model: str, home: Path) -> str | None:
+    """Return the name of the model that scores another's texts; None where there is none."""
+    try:
+        specs = available_models(home, data_root())
+        return specs.get(model).scorer or next((name for name in specs.specs if name != model), None)
+    except AsteerError:
+        return None
 
 
 def _weights(name: str, home: Path) -> int | None:
