@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit, ndtr, stdtrit
 
-from asteer_core.errors import DataError
 from asteer_core.metrics._tokens import tokenise
 from asteer_core.metrics.combination import diversity, harmonic
 from asteer_core.metrics.measured import Measured, MetricSettings, Scores
@@ -135,30 +134,46 @@ def _left_out(measured: Measured, scores: Scores, settings: MetricSettings, rng:
     group = rng.permutation(np.arange(len(kinds)) % max(count, 1))[prompt]
     if count < MIN_GROUPS:
         return {name: [] for name in JACKKNIFED}
-    of_rows = _without(measured, scores, settings)
-    left_out = [of_rows(np.flatnonzero(group != place)) for place in range(count)]
+    of_those_that_stay = _without(measured, scores, settings)
+    left_out = [of_those_that_stay(group != place) for place in range(count)]
     return {name: [part[name] for part in left_out] for name in JACKKNIFED}
 
 
 def _without(measured: Measured, scores: Scores, settings: MetricSettings) -> Callable[[np.ndarray], dict[str, float | None]]:
-    """Return a function from the rows that stay to the scores of those rows as one set."""
-    table = ngram_table([tokenise(text, settings.max_tokens) for text in measured.texts])
-    try:
-        unit = None if measured.embeddings is None else unit_rows(measured.embeddings, "vendi")
-    except DataError:
-        unit = None
+    """Return a function from which rows stay, bool [text], to the scores of those rows as one set."""
+    between_of = None if scores.corpus["set_diversity"] is None else _set_diversity_of(measured, scores, settings)
 
-    def of(rows: np.ndarray) -> dict[str, float | None]:
-        s, c, within = (_mean(scores.responses[name][rows]) for name in ("success", "coherence", "sample_diversity"))
-        between = None
-        if unit is not None and scores.corpus["set_diversity"] is not None:
-            # All rows that stay, rather than subsamples of them: the noise of drawing would be taken for the noise of prompts.
-            share = min(max(np.log(vendi(unit[rows])) / np.log(len(rows)), 0.0), 1.0)
-            between = set_diversity(share, self_bleu_of(table, rows))
+    def of(stays: np.ndarray) -> dict[str, float | None]:
+        s, c, within = (_mean(scores.responses[name][stays]) for name in ("success", "coherence", "sample_diversity"))
+        between = None if between_of is None else between_of(stays)
         d = diversity(within, between)
         return {
             "set_diversity": between, "diversity": d, "hm": harmonic(s, c, d), "hm_sc": harmonic(s, c), "hm_cd": harmonic(c, d),
         }  # fmt: skip
+
+    return of
+
+
+def _set_diversity_of(measured: Measured, scores: Scores, settings: MetricSettings) -> Callable[[np.ndarray], float | None]:
+    """Return a function from which rows stay, bool [text], to set diversity, None where a subsample keeps fewer than two.
+
+    Rows are left out of the subsamples that the score itself is the mean over. Other subsamples of the rows that stay would add the
+    noise of drawing anew; one set of all of them would leave out the noise of drawing, and lies at another level, where diversity
+    varies less: its intervals would be half as wide as they must be where there are many more texts than a subsample has.
+    """
+    tokens = [tokenise(text, settings.max_tokens) for text in measured.texts]
+    unit = unit_rows(np.asarray(measured.embeddings), "vendi")
+    parts = [(rows, unit[rows], ngram_table([tokens[row] for row in rows])) for rows in scores.subsamples]
+
+    def of(stays: np.ndarray) -> float | None:
+        shares, bleus = [], []
+        for rows, vectors, table in parts:
+            kept = np.flatnonzero(stays[rows])
+            if len(kept) < 2:
+                return None
+            shares.append(min(max(np.log(vendi(vectors[kept])) / np.log(len(kept)), 0.0), 1.0))
+            bleus.append(self_bleu_of(table, kept))
+        return set_diversity(float(np.mean(shares)), float(np.mean(bleus)))
 
     return of
 
@@ -183,7 +198,7 @@ def difference_jackknife(
     """Return the 95 % interval of b - a, each in 0 to 1, from their values with each group left out; (None, None) where one is undefined.
 
     Student's t about the difference. Deviations are taken on the logit scale, as for one value, and brought back by its slope at a and
-    b: diversity of all rows that stay lies at another level than that of subsamples. `paired`: place i of both left the same
+    b, so that groups count alike near 0 and 1. `paired`: place i of both left the same
     prompts out, so that the jackknife is of the difference itself; otherwise the variances add, with the degrees of freedom of
     Welch and Satterthwaite.
 

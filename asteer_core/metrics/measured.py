@@ -95,6 +95,7 @@ class Scores:
         corpus: None = undefined.
         reasons: why each None is one.
         embedding: whose vectors the scores of the set were computed from.
+        subsamples: the rows of each subsample that the scores of the set are means over; none where there are too few texts.
     """
 
     responses: dict[str, np.ndarray]
@@ -102,3 +103,4 @@ class Scores:
     reasons: dict[str, str] = field(default_factory=dict)
     version: str = METRIC_VERSION
     embedding: Embedding = "encoder"
+    subsamples: tuple[np.ndarray, ...] = ()

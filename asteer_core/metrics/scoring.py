@@ -65,13 +65,14 @@ def score_corpus(measured: Measured, reference: Reference | None, settings: Metr
     corpus["mean_length"] = _mean(responses["n_words"])
     # A metric that is scored anyway keeps its own definition: `mattr` is of words, and of all rows.
     extra = tuple(name for name in settings.alternatives if name not in (*corpus, *BETWEEN))
-    corpus |= _between(measured, tokens, replace(settings, alternatives=extra), rng, reasons)
+    between, drawn = _between(measured, tokens, replace(settings, alternatives=extra), rng, reasons)
+    corpus |= between
     if settings.replies_per_prompt > 1:
         corpus["within_prompt_diversity"] = _within(measured, settings.replies_per_prompt, reasons)
     corpus["diversity"] = diversity(corpus["sample_diversity"], corpus["set_diversity"])
     corpus |= combinations(corpus["success"], corpus["coherence"], corpus["diversity"])
     _explain(corpus, measured, reference, reasons)
-    return Scores(responses, corpus, reasons, embedding=settings.embedding)
+    return Scores(responses, corpus, reasons, embedding=settings.embedding, subsamples=drawn)
 
 
 def score_responses(
@@ -100,15 +101,15 @@ def score_responses(
 
 def _between(
     measured: Measured, tokens: Sequence[list[str]], settings: MetricSettings, rng: np.random.Generator, reasons: dict[str, str]
-) -> dict[str, float | int | None]:
-    """Scores of the set, on subsamples over the rows in an order that does not depend on the caller's."""
+) -> tuple[dict[str, float | int | None], tuple[np.ndarray, ...]]:
+    """Return scores of the set, and the rows of its subsamples, which are drawn in an order that does not depend on the caller's."""
     names = (*BETWEEN, *settings.alternatives)
     values: dict[str, float | int | None] = dict.fromkeys(names)
     try:
         draws = subsamples(len(tokens), settings.subsample_size, settings.subsamples, rng)
     except DataError as error:
         reasons |= dict.fromkeys(names, str(error))
-        return values
+        return values, ()
     order = sorted(range(len(tokens)), key=lambda i: (str(measured.prompt_ids[i]), measured.texts[i]))
     ordered = [tokens[i] for i in order]
     embeddings = None if measured.embeddings is None else np.asarray(measured.embeddings)[order]
@@ -133,7 +134,7 @@ def _between(
             values[name] = mean
         else:
             reasons[name] = f"the metric's mean over the subsamples is {mean}"
-    return values
+    return values, tuple(np.array(order)[rows] for rows in draws)
 
 
 def _within(measured: Measured, k: int, reasons: dict[str, str]) -> float | None:

@@ -31,7 +31,7 @@ from asteer_core.warehouse.files import is_present
 WITH_INTERVAL = ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc")
 """Scores whose 95 % interval is stored."""
 
-VERSION = 3
+VERSION = 4
 """Changes with what is stored beside the formulas, which have METRIC_VERSION."""
 
 

@@ -59,8 +59,9 @@ def scored(measured: Measured, seed: int = 0):
 
 
 @pytest.mark.slow
-def test_intervals_cover_the_truth_as_often_as_they_say():
-    corpora = [corpus(np.random.default_rng(seed)) for seed in range(800)]
+@pytest.mark.parametrize(("n", "repeats"), [(N, 800), (5 * M, 400)])
+def test_intervals_cover_the_truth_as_often_as_they_say(n, repeats):
+    corpora = [corpus(np.random.default_rng(seed), n) for seed in range(repeats)]
     scores = [scored(measured) for measured in corpora]
     intervals = [corpus_intervals(*pair, SETTINGS, np.random.default_rng(0)) for pair in zip(corpora, scores, strict=True)]
     for name in ("success", "coherence", "sample_diversity", "set_diversity", "diversity", "hm", "hm_sc"):
@@ -98,7 +99,7 @@ def test_intervals_of_differences_cover_the_truth_as_often_as_they_say(paired):
     for seed in range(600):
         rng = np.random.default_rng(seed)
         first = corpus(rng)
-        second = answered_alike(first, rng) if paired else corpus(rng, 40, templated=0.15)
+        second = answered_alike(first, rng) if paired else corpus(rng, 60, templated=0.15)
         found.append(compared(spread_of(first, 0), spread_of(second, 0 if paired else 1), paired=paired))
     for name in JACKKNIFED:
         truth = np.mean([differences[name] for differences, _ in found])
@@ -163,14 +164,33 @@ def test_a_difference_has_no_interval_where_one_of_the_two_has_none():
     assert far[0] > -1 and far[1] == 1.0  # no difference of values in 0 to 1 is beyond
 
 
-def test_an_interval_of_diversity_is_as_wide_as_diversity_varies():
-    values = [scored(corpus(np.random.default_rng(seed))).corpus for seed in range(60)]
-    widths = [
-        corpus_intervals(m, scored(m), SETTINGS, np.random.default_rng(0)) for m in (corpus(np.random.default_rng(s)) for s in range(12))
-    ]
+@pytest.mark.parametrize("n", [N, 5 * M])  # many more texts than a subsample has, too
+def test_an_interval_of_diversity_is_as_wide_as_diversity_varies(n):
+    values = [scored(corpus(np.random.default_rng(seed), n)).corpus for seed in range(60)]
+    corpora = [corpus(np.random.default_rng(seed), n) for seed in range(12)]
+    found = [corpus_intervals(one, scored(one), SETTINGS, np.random.default_rng(0)) for one in corpora]
     for name in ("set_diversity", "diversity", "hm"):
-        half = np.median([high - low for low, high in (found[name] for found in widths)]) / 2
-        assert 1.3 < half / np.std([value[name] for value in values]) < 3.2, name
+        half = np.median([high - low for low, high in (intervals[name] for intervals in found)]) / 2
+        assert 1.5 < half / np.std([value[name] for value in values]) < 3.2, name
+
+
+def test_the_order_of_the_rows_moves_no_interval(rng):
+    one = corpus(rng, 2 * M)
+    other = rng.permutation(2 * M)
+    columns = (np.asarray(values)[other] for values in (one.judge_probability, one.nll, one.relevance_cosine, one.embeddings))
+    moved = Measured([one.texts[i] for i in other], [one.prompt_ids[i] for i in other], *columns)
+    found = [corpus_intervals(each, scored(each), SETTINGS, np.random.default_rng(0)) for each in (one, moved)]
+    for name in (*RESPONSE_MEANS, *JACKKNIFED):
+        assert found[0][name] == pytest.approx(found[1][name]), name
+
+
+def test_a_subsample_that_would_keep_one_text_gives_diversity_no_interval(rng):
+    pair = dataclasses.replace(SETTINGS, subsample_size=2)
+    one = corpus(rng, 9)
+    scores = score_corpus(one, REFERENCE, pair, np.random.default_rng(0))
+    found = corpus_intervals(one, scores, pair, np.random.default_rng(0))
+    assert scores.corpus["diversity"] is not None and found["set_diversity"] == found["diversity"] == found["hm"] == (None, None)
+    assert found["hm_sc"][0] is not None
 
 
 def test_resampling_with_replacement_would_call_every_corpus_less_diverse_than_it_is():

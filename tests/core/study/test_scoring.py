@@ -136,15 +136,15 @@ def test_a_corpus_differs_from_itself_by_nothing_and_pairs_narrow_the_interval(h
 
 def test_the_same_prompts_are_left_out_of_both_corpora_and_independent_ones_are_not_paired(home, real):
     fifth = pl.when(pl.int_range(pl.len()) % 5 == 0)
-    cut = real.with_columns(response=fifth.then(pl.col("response").str.head(40)).otherwise("response"))
-    elsewhere = cut.with_columns(prompt="Please: " + pl.col("prompt"))
+    other = real.with_columns(response=fifth.then(pl.col("response") + " And that is all there is.").otherwise("response"))
+    elsewhere = other.with_columns(prompt="Please: " + pl.col("prompt"))
     # Rows in another order are the same corpus over the same prompts.
-    together = compare_files(real, cut.reverse(), home=home, m=M)
+    together = compare_files(real, other.reverse(), home=home, m=M)
     apart = compare_files(real, elsewhere, home=home, m=M, reference=real)
     assert together.paired and not apart.paired
     for name in ("set_diversity", "diversity"):
         width = {key: found.intervals[name][1] - found.intervals[name][0] for key, found in (("t", together), ("a", apart))}
-        assert width["t"] < 0.8 * width["a"], (name, width)
+        assert width["t"] < 0.5 * width["a"], (name, width)
 
 
 def test_further_metrics_are_scored_by_name_and_real_texts_are_the_concepts(home, real):
