@@ -12,11 +12,12 @@ from asteer_core.errors import AsteerError
 from asteer_core.study.done import Done, Failures
 from asteer_core.study.kinds import KindChoice
 from asteer_core.study.runs import recorded
+from asteer_core.study.stages._kept_scores import KeptScores
 from asteer_core.study.stages._quality import Scores, domain_rows, metric_rows, quality
 from asteer_core.study.stages._resolution import resolved
 from asteer_core.study.stages._run import Frames, Partition, Stage, by_configuration, tag, upstream
 from asteer_core.study.stages.corpora import cell_baselines
-from asteer_core.study.trial import DRAWN_SHARE, aids_of, n_positives, negatives_of, positives_of, trial_of
+from asteer_core.study.trial import DRAWN_SHARE, aids_of, checkpoints_of, n_positives, negatives_of, positives_of, trial_of
 from asteer_core.study.workspace import Workspace
 from asteer_core.types import Configuration, fingerprint
 
@@ -107,8 +108,11 @@ def _produce_steered(ws: Workspace, partitions: list[Partition], failures: Failu
         ws.report("detectors", number, len(partitions), f"{concept}, {key}")
         try:
             configuration = resolved(ws, concept, str(key))
-            arm = _train(ws, configuration, "detectors")
+            kept = _kept(ws, concept, key, "detectors")
+            arm = _train(ws, configuration, "detectors", kept)
             yield (concept, key), _frames(ws, [arm], _prompted_scores(ws, concept, configuration.model), "detectors")
+            if kept is not None:
+                kept.forget()
         except AsteerError as error:
             failures.add(concept, key, error)
     ws.report("detectors", len(partitions), len(partitions))
@@ -119,9 +123,12 @@ def _produce_baseline(ws: Workspace, partitions: list[Partition], failures: Fail
         ws.report("baseline_detectors", number, len(partitions), f"{concept}, {model}")
         try:
             arms = [*cell_baselines(ws, concept, str(model)), Configuration(concept, str(model), "real", seed=ws.study.seed)]
-            trained = [_train(ws, found, "baseline_detectors") for found in arms]
+            kept = _kept(ws, concept, model, "baseline_detectors")
+            trained = [_train(ws, found, "baseline_detectors", kept) for found in arms]
             prompted = {arm.configuration.id: arm.scores for arm in trained if arm.configuration.method == "prompted"}
             yield (concept, model), _frames(ws, trained, prompted, "baseline_detectors")
+            if kept is not None:
+                kept.forget()
         except AsteerError as error:
             failures.add(concept, model, error)
     ws.report("baseline_detectors", len(partitions), len(partitions))
@@ -136,15 +143,33 @@ def quality_of_texts(ws: Workspace, configuration: Configuration, texts: pl.Data
     return quality(ws, configuration, _scores(ws, configuration, positives, stage), stage)
 
 
-def _train(ws: Workspace, configuration: Configuration, stage: str) -> Arm:
+def _kept(ws: Workspace, concept: str, key: str | None, stage: str) -> KeptScores | None:
+    """Return where the scores of a partition's long trainings are kept until its tables are stored; None where no kind trains for long."""
+    if not any(choice.build().trains_long for choice in ws.study.detectors.kinds):
+        return None
+    return KeptScores(checkpoints_of(ws) / "scores" / _key(ws, concept, key), trial_of(ws, concept, stage).rows.height)
+
+
+def _train(ws: Workspace, configuration: Configuration, stage: str, kept: KeptScores | None) -> Arm:
     positives, duplicates = positives_of(ws, configuration, arm_texts(ws, configuration), stage)
-    return Arm(configuration, positives, duplicates, _scores(ws, configuration, positives, stage))
+    return Arm(configuration, positives, duplicates, _scores(ws, configuration, positives, stage, kept))
 
 
-def _scores(ws: Workspace, configuration: Configuration, positives: TextSet, stage: str) -> Scores:
+def _scores(ws: Workspace, configuration: Configuration, positives: TextSet, stage: str, kept: KeptScores | None = None) -> Scores:
     tested = trial_of(ws, configuration.concept, stage).tested
+
+    def score(choice: KindChoice, seed: int) -> np.ndarray:
+        return next(fitted(ws, configuration, positives, choice, stage, [seed])).score(tested)
+
+    def kept_or_scored(choice: KindChoice, seed: int) -> np.ndarray:
+        # Short trainings are not worth a file each.
+        if kept is None or not choice.build().trains_long:
+            return score(choice, seed)
+        name = fingerprint([configuration.id, choice.model_dump(), seed])
+        return kept.get(name, lambda: score(choice, seed))
+
     return {
-        choice.name: np.stack([found.score(tested) for found in fitted(ws, configuration, positives, choice, stage)])
+        choice.name: np.stack([kept_or_scored(choice, seed) for seed in range(ws.study.detectors.seeds_of(choice))])
         for choice in ws.study.detectors.kinds
     }
 
