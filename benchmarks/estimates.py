@@ -48,7 +48,9 @@ def run(study: str, home: Path, threads: int) -> Taken:
     command = [sys.executable, "-m", "asteer_pipeline.cli", "study", "run", study, "--home", str(home)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     before, start = _children(), time.perf_counter()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if ended.returncode:
+        raise RuntimeError(ended.stderr[-4000:])
     wall, cpu = time.perf_counter() - start, _children() - before
     # The logbook's files: the warehouse is published before its own stage and the report are in it.
     logbook = pl.read_parquet(home / "studies" / "*" / "runs" / "*.parquet").group_by("stage").agg(pl.col("seconds").sum())
