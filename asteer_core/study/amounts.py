@@ -64,6 +64,7 @@ class Amounts:
         fits: detectors per training set of the kinds that do not train for long.
         read: weights of the models whose activations detectors read.
         bootstrap: resamples of intervals of detectors.
+        drawn: texts in all subsamples of a corpus, of which diversity is the mean.
     """
 
     judged: Texts
@@ -75,6 +76,7 @@ class Amounts:
     fits: int
     read: int
     bootstrap: int
+    drawn: int
 
     @cached_property
     def baselines(self) -> int:
@@ -112,6 +114,7 @@ def amounts(study: Study, plan: Plan, home: Path, weights: Mapping[str, int], sc
         fits=sum(study.detectors.seeds_of(choice) for choice in quick),
         read=sum(weights[name] for name in read),
         bootstrap=study.detectors.bootstrap,
+        drawn=study.metrics.m * study.metrics.subsamples,
     )
 
 

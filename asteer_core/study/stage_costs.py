@@ -32,6 +32,8 @@ VECTOR_SECONDS = 0.2
 """Per direction, all its blocks."""
 METRIC_SECONDS = 6e-4
 """Per response: scores of its corpus and their intervals."""
+DIVERSITY_SECONDS = 2e-4
+"""Per text of a subsample: its diversity, and that of what is left of it without each group of prompts."""
 ARM_SECONDS = 0.08
 """Per training set: near-duplicates, audits, tables."""
 FIT_SECONDS = 0.011
@@ -74,8 +76,8 @@ def stage_costs(work: Amounts) -> Iterator[StageCost]:
     yield StageCost("steered_corpora", 0, sum(_corpora(work, cell, cell.steered) for cell in work.cells))
     yield StageCost("baseline_measurements", 0, sum(_measuring(work, cell, cell.baselines) for cell in work.cells))
     yield StageCost("measurements", 0, sum(_measuring(work, cell, cell.steered) for cell in work.cells))
-    yield StageCost("baseline_metrics", work.baselines * work.corpus.count * METRIC_SECONDS)
-    yield StageCost("corpus_metrics", work.steered * work.corpus.count * METRIC_SECONDS)
+    yield StageCost("baseline_metrics", work.baselines * _scoring(work))
+    yield StageCost("corpus_metrics", work.steered * _scoring(work))
     # The real positives are one more training set of every cell.
     arms = work.baselines + len(work.cells)
     real = _embedding(work.real) + _probed(work, work.real, 1)
@@ -103,6 +105,11 @@ def _corpora(work: Amounts, cell: Cell, corpora: int) -> float:
 def _measuring(work: Amounts, cell: Cell, corpora: int) -> float:
     read = work.corpus.count * (work.corpus.tokens + cell.prompt_tokens)
     return corpora * (_reading(cell.scorer, read) + _embedding(work.corpus))
+
+
+def _scoring(work: Amounts) -> float:
+    """Return the core-seconds of the metrics of one corpus."""
+    return work.corpus.count * METRIC_SECONDS + work.drawn * DIVERSITY_SECONDS
 
 
 def _arm(work: Amounts) -> float:

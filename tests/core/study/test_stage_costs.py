@@ -28,6 +28,8 @@ MORE: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"controls": {"templates": 4, "random": {"layers": [0, 1], "strengths": [0.4]}}},
         (CORPORA - STEERED) | {"steering_vectors", "baseline_detectors", "results"},
     ),
+    "texts of a subsample": ({"metrics": {"m": 64}}, {"baseline_metrics", "corpus_metrics"}),
+    "subsamples": ({"metrics": {"m": 32, "subsamples": 40}}, {"baseline_metrics", "corpus_metrics"}),
     "seeds": ({"detectors": {"kinds": ["embedding"], "seeds": 9}}, {"baseline_detectors", "detectors"}),
     "kinds": ({"detectors": {"kinds": ["embedding", "tfidf"]}}, {"baseline_detectors", "detectors", "saved_detectors"}),
     "resamples": ({"detectors": {"kinds": ["embedding"], "bootstrap": 900}}, {"baseline_detectors", "detectors"}),
