@@ -94,6 +94,8 @@ def main(small: bool) -> None:
             for threads in [1] if small else sorted({1, cpu_cores()}):
                 line, stages = measure(study, threads)
                 rows.append(line)
+                # Runs take minutes; what is known is not lost with a later one.
+                print(f"{line[0]}, {threads} threads: estimated {line[2]:.0f} s, wall {line[3]:.0f} s, CPU {line[5]:.0f} s", flush=True)
                 if threads == 1:
                     tables[line[0]] = stages
     columns = ["study", "threads", "estimated s", "wall s", "/ wall", "CPU s", "/ CPU"]
