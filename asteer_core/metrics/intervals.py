@@ -18,7 +18,7 @@ from asteer_core.metrics.combination import diversity, harmonic
 from asteer_core.metrics.measured import Measured, MetricSettings, Scores
 from asteer_core.metrics.self_bleu import ngram_table, self_bleu_of
 from asteer_core.metrics.set_diversity import set_diversity
-from asteer_core.metrics.vendi import unit_rows, vendi
+from asteer_core.metrics.vendi import effective_number, shares_of, unit_rows
 
 Interval = tuple[float | None, float | None]
 
@@ -163,15 +163,17 @@ def _set_diversity_of(measured: Measured, scores: Scores, settings: MetricSettin
     """
     tokens = [tokenise(text, settings.max_tokens) for text in measured.texts]
     unit = unit_rows(np.asarray(measured.embeddings), "vendi")
-    parts = [(rows, unit[rows], ngram_table([tokens[row] for row in rows])) for rows in scores.subsamples]
+    similar = [unit[rows] @ unit[rows].T for rows in scores.subsamples]
+    tables = [ngram_table([tokens[row] for row in rows]) for rows in scores.subsamples]
 
     def of(stays: np.ndarray) -> float | None:
         shares, bleus = [], []
-        for rows, vectors, table in parts:
+        for rows, similarity, table in zip(scores.subsamples, similar, tables, strict=True):
             kept = np.flatnonzero(stays[rows])
             if len(kept) < 2:
                 return None
-            shares.append(min(max(np.log(vendi(vectors[kept])) / np.log(len(kept)), 0.0), 1.0))
+            number = effective_number(shares_of(similarity[np.ix_(kept, kept)], len(kept)))
+            shares.append(min(max(np.log(number) / np.log(len(kept)), 0.0), 1.0))
             bleus.append(self_bleu_of(table, kept))
         return set_diversity(float(np.mean(shares)), float(np.mean(bleus)))
 

@@ -22,7 +22,11 @@ def vendi(embeddings: np.ndarray) -> float:
 
     Source: Friedman and Dieng 2023, https://arxiv.org/abs/2210.02410.
     """
-    p = spectrum(unit_rows(embeddings, "vendi"))
+    return effective_number(spectrum(unit_rows(embeddings, "vendi")))
+
+
+def effective_number(p: np.ndarray) -> float:
+    """Return the exponential of the Shannon entropy (nats) of positive shares that sum to 1."""
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
@@ -30,7 +34,12 @@ def spectrum(unit: np.ndarray) -> np.ndarray:
     """Return the positive eigenvalues of K / n, which sum to 1, for unit rows [text, d_embed]."""
     # The d x d Gram matrix has the same non-zero eigenvalues as the n x n one; the smaller of the two is solved.
     gram = unit @ unit.T if len(unit) <= unit.shape[1] else unit.T @ unit
-    eigenvalues = np.linalg.eigvalsh(gram / len(unit))
+    return shares_of(gram, len(unit))
+
+
+def shares_of(gram: np.ndarray, n: int) -> np.ndarray:
+    """Return the positive eigenvalues of a similarity matrix of n texts, or of the Gram matrix of their features, divided by n."""
+    eigenvalues = np.linalg.eigvalsh(gram / n)
     return eigenvalues[eigenvalues > 1e-12]
 
 
