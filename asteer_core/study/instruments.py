@@ -83,7 +83,6 @@ class Instruments:
             AsteerError: no such concept, a judge split that nothing can be learned from, or a judge that cannot be asked.
         """
         concept, kind = self.concept(name), choice.build()
-        kind.check()
         path, seed = self._place(concept, choice)
         if path.is_file():
             return kind.load(path, Rubric.of(concept), self.tools)

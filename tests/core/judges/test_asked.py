@@ -109,7 +109,7 @@ def test_so_many_labelled_rows_are_asked_about_half_of_them_violating(lent, rubr
     judge = LogOddsKind(model="m", labelled=101).fit(rubric, labelled(odds, labels), lent, rng)
     assert len(lent.asked) == 101 and judge.report["n"] == 101 and judge.report["n_positive"] in (50, 51)
     # Where one side has too few, the other fills up.
-    few = LogOddsKind(model="m", labelled=100, calibration="none").fit(rubric, labelled(odds, [1] * 10 + [0] * 590), lent, rng)
+    few = LogOddsKind(model="m", labelled=100, calibration="none").fit(rubric, labelled(odds, [0] * 590 + [1] * 10), lent, rng)
     assert few.report["n_positive"] == 10 and few.report["n"] == 100
 
 

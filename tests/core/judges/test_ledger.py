@@ -29,7 +29,9 @@ def test_a_later_object_goes_on_from_what_is_spent_and_another_account_does_not(
         again.reserve(0.51)
     assert again.calls == 1
     again.reserve(0.5)
-    assert Ledger(tmp_path / "v.sqlite", "b").spent() == (0.0, 0)
+    other = Ledger(tmp_path / "v.sqlite", "b")
+    assert other.spent() == (0.0, 0) and other.reserve(0.25, 1.0, None)
+    assert again.dollars == pytest.approx(1.0) and again.calls == 2
     assert Budget(Price(1.0, 1.0), dollars=1.0).dollars == 0.0
 
 

@@ -1,5 +1,6 @@
 """A study with each judge that is asked: what is stored, what a fault of the judge costs, and what a change of it makes again."""
 
+import importlib
 import json
 import threading
 from collections import Counter
@@ -74,6 +75,9 @@ def test_grades_of_an_endpoint_become_success_with_nulls_counted_and_bounded(ope
     said = list(run_line(ws))
     rows = measured(ws)
     assert rows.height == RESPONSES
+    asked_about = {request["messages"][1]["content"] for request in endpoint.requests}
+    for prompt, text in ws.store.read_many("responses", ws.plan.pairs).select("prompt", "text").rows():
+        assert any(prompt in question and text in question for question in asked_about)
     nulls = rows.filter(pl.col("judge_probability").is_null())
     assert 0 < nulls.height < RESPONSES
     assert nulls["judge_reason"].str.starts_with("unreadable").all() and nulls["judge_coherence"].null_count() == nulls.height
@@ -112,11 +116,14 @@ def test_a_finished_study_asks_nothing_again_and_another_judge_makes_no_corpus_a
     assert back["measurements"] == 2 and len(endpoint.requests) == twice
 
 
-def test_an_endpoint_that_goes_down_stops_being_asked_and_the_next_run_asks_for_the_rest(opened, endpoint):
+def test_an_endpoint_that_goes_down_stops_being_asked_and_the_next_run_asks_for_the_rest(opened, endpoint, monkeypatch):
+    # Two lots of steered corpora; the endpoint goes down in the first, after the labelled rows and the baselines.
+    monkeypatch.setattr(importlib.import_module("asteer_core.study.stages.measurements"), "PARTITIONS_AT_ONCE", 1)
+    answers = 20 + 2 * 16 + 5
     gone = threading.Event()
 
     def script(request, number):
-        if gone.is_set() or number >= 30:
+        if gone.is_set() or number >= answers:
             gone.set()
             return 500, {}, b"{}"
         return 200, {}, completion(verdict(request))
@@ -124,10 +131,10 @@ def test_an_endpoint_that_goes_down_stops_being_asked_and_the_next_run_asks_for_
     endpoint.script = script
     with pytest.raises(PartialFailure, match="questions in a row failed"):
         list(run_line(opened(**asked(endpoint, concurrency=1)), until="measurements"))
-    paid = Counter(json.dumps(request) for request in endpoint.requests[:30])
+    paid = Counter(json.dumps(request) for request in endpoint.requests[:answers])
     assert max(paid.values()) == 1
     tried = len(endpoint.requests)
-    assert tried < 30 + 20  # not five failures for every lot that was left
+    assert tried == answers + 5  # and none for the second lot
     endpoint.script = lambda request, number: (200, {}, completion(verdict(request)))
     ws = opened(**asked(endpoint, concurrency=1))
     list(run_line(ws, until="measurements"))
