@@ -30,7 +30,7 @@ def test_a_later_object_goes_on_from_what_is_spent_and_another_account_does_not(
     assert again.calls == 1
     again.reserve(0.5)
     other = Ledger(tmp_path / "v.sqlite", "b")
-    assert other.spent() == (0.0, 0) and other.reserve(0.25, 1.0, None)
+    assert other.spent() == (0.0, 0) and other.reserve(0.25, None, None)
     assert again.dollars == pytest.approx(1.0) and again.calls == 2
     assert Budget(Price(1.0, 1.0), dollars=1.0).dollars == 0.0
 
