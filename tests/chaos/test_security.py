@@ -18,6 +18,7 @@ import pytest
 from strategies import NASTY
 
 import asteer_core
+from asteer_core.judges import choose_judge
 from asteer_core.judges._rubric import Rubric
 from asteer_core.judges.openai import OpenAIJudge, OpenAISettings
 from asteer_core.model.specs import ModelSpec
@@ -75,9 +76,14 @@ def test_a_whole_study_unpickles_nothing(fork, tmp_path):
 def test_remote_code_is_off_unless_the_entry_says_so_and_then_stands_in_the_record():
     assert ModelSpec(name="m", source="a/b").trust_remote_code is False
     assert ModelSpec(name="m", source="a/b", trust_remote_code=True).model_dump()["trust_remote_code"] is True
-    calls = [node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.keyword)]
-    values = {ast.unparse(node.value) for node in calls if node.arg == "trust_remote_code"}
-    assert values <= {"False", "spec.trust_remote_code"}
+    guard = {"source": "a/b", "violating": ["x"]}
+    assert choose_judge("guard", guard).shown()["trust_remote_code"] is False
+    assert choose_judge("guard", {**guard, "trust_remote_code": True}).shown()["trust_remote_code"] is True
+    calls = [(path.name, node) for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.keyword)]
+    values = {(name, ast.unparse(node.value)) for name, node in calls if node.arg == "trust_remote_code"}
+    # A judge's classifier has no entry; what the study's option says becomes one.
+    assert {value for name, value in values if name != "judge_tools.py"} <= {"False", "spec.trust_remote_code"}
+    assert {value for name, value in values if name == "judge_tools.py"} == {"trust_remote_code"}
 
 
 class Judge(BaseHTTPRequestHandler):
