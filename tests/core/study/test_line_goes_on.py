@@ -22,6 +22,10 @@ STUDY = {
 WHOLE = ("saved_detectors", "leaderboard", "metric_auroc_correlation", "warehouse", "report")
 
 
+def workspace():
+    return SimpleNamespace(plan=plan(parse_study(STUDY, "small")), check_before_running=lambda: None)
+
+
 @pytest.fixture
 def made(monkeypatch):
     """A function failing partitions by stage -> (stage -> partitions made, the failure)."""
@@ -44,7 +48,7 @@ def made(monkeypatch):
 
         for name in line.stages.__all__:
             monkeypatch.setattr(line.stages, name, fake(name))
-        ws = SimpleNamespace(plan=plan(parse_study(STUDY, "small")))
+        ws = workspace()
         try:
             list(run_line(ws))
         except PartialFailure as failure:
@@ -90,4 +94,4 @@ def test_a_stage_that_fails_as_a_whole_ends_the_line(made, monkeypatch):
 
     monkeypatch.setattr(line.stages, "leaderboard", broken)
     with pytest.raises(StoreError, match="disk full"):
-        list(run_line(SimpleNamespace(plan=plan(parse_study(STUDY, "small")))))
+        list(run_line(workspace()))
