@@ -98,18 +98,24 @@ def run_study(study: str, home: Path | None = None, progress: Progress | None = 
         failures: list[PartlyFailed] = []
         for batch in todo:
             try:
-                failures += _go_on(job, batch, recorder, study, progress)
+                _go_on(job, batch, recorder, study, progress, failures)
             except Interrupted as interrupt:
                 interrupt.kept = _recorded(defs, recorder)
+                raise
+            except StageFailed as stopped:
+                # A stage over the whole study finds nothing to work on where every partition before it failed; the cause is theirs.
+                if failures:
+                    raise _summary(failures, stopped) from stopped
                 raise
     if failures:
         raise _summary(failures)
     return len(todo)
 
 
-def _go_on(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str, progress: Progress | None) -> list[PartlyFailed]:
-    """Materialise a batch; where some partitions of a stage fail, do the stages after it for the others. Return what failed."""
-    failures: list[PartlyFailed] = []
+def _go_on(
+    job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, study: str, progress: Progress | None, failures: list[PartlyFailed]
+) -> None:
+    """Materialise a batch; where some partitions of a stage fail, add to `failures` and do the stages after it for the others."""
     while batch.assets:
         try:
             result = _materialise(job, batch, instance, study)
@@ -120,13 +126,16 @@ def _go_on(job: dg.JobDefinition, batch: Batch, instance: dg.DagsterInstance, st
         if progress is not None:
             _report(result, batch, progress)
         break
-    return failures
 
 
-def _summary(failures: Sequence[PartlyFailed]) -> StageFailed:
-    """Return the first failure in full: what lies behind it mostly lacks the same input."""
+def _summary(failures: Sequence[PartlyFailed], stopped: StageFailed | None = None) -> StageFailed:
+    """Return the first failure in full, for what lies behind it mostly lacks the same input; `stopped`: what ended the study early."""
     behind = [failure.asset for failure in failures[1:]]
-    also = f"\nThe same, or what depends on it, is missing in: {', '.join(behind)}. Everything else is made." if behind else ""
+    also = f"\nThe same, or what depends on it, is missing in: {', '.join(behind)}." if behind else ""
+    if stopped is not None:
+        also += f"\nSo the study ends early: {stopped}"
+    elif behind:
+        also += " Everything else is made."
     return StageFailed(f"{failures[0]}{also}")
 
 

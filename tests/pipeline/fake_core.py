@@ -85,6 +85,8 @@ def _stage(name):
         failures.raise_if_any()
 
     def whole(ws):
+        if (name, "", None) in broken:
+            raise AsteerError(broken[name, "", None])
         yield _one(ws, name, "", None)
 
     return whole if name in WHOLE else partitioned

@@ -92,6 +92,19 @@ def test_what_lacks_its_input_is_named_after_what_failed_first(fake, home, insta
     assert len(recorded(instance, "measurements")) == CORPORA - 1 and len(recorded(instance, "detectors")) == CORPORA
 
 
+def test_the_cause_is_named_first_where_a_whole_stage_has_nothing_to_work_on(fake, home, instance):
+    fake.broken["judges", "evasion", None] = "the price of a token is unknown"
+    fake.broken["leaderboard", "", None] = "no configuration has metrics"
+    with pytest.raises(
+        StageFailed, match=r"price of a token is unknown\nSo the study ends early: .*no configuration has metrics"
+    ) as caught:
+        run_study(MINI, home, instance=instance)
+    assert "Everything else is made" not in str(caught.value)
+    del fake.broken["judges", "evasion", None]
+    with pytest.raises(StageFailed, match=r"^[^\n]*no configuration has metrics$"):
+        run_study(MINI, home, instance=instance)
+
+
 def test_a_bug_in_a_stage_keeps_what_was_finished_and_stays_itself(fake, home, instance):
     fake.crash["measurements"] = ZeroDivisionError("a bug")
     with pytest.raises(ZeroDivisionError):
