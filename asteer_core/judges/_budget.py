@@ -24,6 +24,11 @@ class Price:
             return None
         return (tokens_in * self.input + tokens_out * self.output) / 1e6
 
+    def check(self, budget: float | None) -> None:
+        """Raise a `ConfigError` where dollars are limited and a price is unknown, so that nobody could tell when to stop."""
+        if budget is not None and self.of(0, 0) is None:
+            raise ConfigError(f"judge: a budget of {budget} dollars needs input_price and output_price (dollars per million tokens)")
+
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
@@ -71,8 +76,7 @@ class Budget:
     """
 
     def __init__(self, price: Price, dollars: float | None = None, calls: int | None = None, ledger: Ledger | None = None) -> None:
-        if dollars is not None and price.of(0, 0) is None:
-            raise ConfigError(f"judge: a budget of {dollars} dollars needs input_price and output_price (dollars per million tokens)")
+        price.check(dollars)
         self._price, self._most_dollars, self._most_calls = price, dollars, calls
         self._ledger = ledger or Ledger()
 
@@ -116,13 +120,13 @@ class Budget:
         spent, calls = self._ledger.spent()
         if self._most_calls is not None and calls + plan.calls > self._most_calls:
             raise ConfigError(
-                f"judge: {plan.calls} calls are needed and {self._most_calls - calls} are left of max_calls={self._most_calls}; "
+                f"judge: {plan.calls} calls are needed, and {calls} of max_calls={self._most_calls} are made; "
                 "nothing was sent: raise max_calls or judge fewer texts"
             )
         if self._most_dollars is not None and plan.dollars is not None and spent + plan.dollars > self._most_dollars:
             raise ConfigError(
-                f"judge: about {plan.dollars:.4f} dollars are needed and {self._most_dollars - spent:.4f} are left of "
-                f"budget={self._most_dollars}; nothing was sent: raise the budget or judge fewer texts"
+                f"judge: about {plan.dollars:.4f} dollars are needed, and {spent:.4f} of budget={self._most_dollars} are spent; "
+                "nothing was sent: raise the budget or judge fewer texts"
             )
 
 

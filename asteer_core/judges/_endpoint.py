@@ -187,7 +187,7 @@ def check_address(base_url: str, key_env: str | None) -> str:
     """Return the address if a key may be sent there.
 
     Raises:
-        ConfigError: it is not http(s), holds credentials or a query, or is unencrypted, remote and gets a key.
+        ConfigError: it is not http(s), holds credentials or a query, or is unencrypted, remote and gets a key; it is not quoted.
     """
     try:
         parts = urlsplit(base_url)
@@ -197,9 +197,11 @@ def check_address(base_url: str, key_env: str | None) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError("judge: base_url holds credentials or a query; put the key into the environment variable named by key_env")
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"judge: base_url {base_url!r}; expected something like https://api.openai.com/v1 or http://localhost:8000/v1")
+        raise ConfigError(
+            "judge: base_url is not a web address; expected something like https://api.openai.com/v1 or http://localhost:8000/v1"
+        )
     if parts.scheme == "http" and key_env is not None and host not in _LOOPBACK:
-        raise ConfigError(f"judge: base_url {base_url!r} would send the key unencrypted; use https, or key_env: null if none is needed")
+        raise ConfigError("judge: base_url would send the key unencrypted; use https, or key_env: null if none is needed")
     return base_url
 
 

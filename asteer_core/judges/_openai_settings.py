@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from asteer_core.errors import ConfigError
+from asteer_core.judges._budget import Price
+from asteer_core.judges._endpoint import check_address
 
 _TAKEN = {"messages", "model", "n", "stream", "tools"}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class OpenAISettings(BaseModel):
@@ -40,6 +44,23 @@ class OpenAISettings(BaseModel):
         if taken := sorted(value.keys() & _TAKEN):
             raise ValueError(f"{', '.join(taken)} cannot be set here")
         return value
+
+    @field_validator("key_env")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        # A key that was pasted here would be stored with the study and quoted by whoever misses the variable.
+        if value is not None and not _VARIABLE.fullmatch(value):
+            raise ValueError("expected the name of an environment variable, such as OPENAI_API_KEY, and never the key itself")
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        try:
+            check_address(self.base_url, self.key_env)
+            Price(self.input_price, self.output_price).check(self.budget)
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("judge: ")) from None
+        return self
 
     @classmethod
     def parse(cls, value: object) -> Self:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from asteer_core.errors import DataError
 from asteer_core.judges._budget import DryRun
 from asteer_core.judges._rubric import Rubric
 from asteer_core.judges._scale import Calibration, Scale, load_scale, out_of_fold, quality
@@ -94,22 +95,22 @@ class AskedKind(JudgeKind):
         """Ask about labelled rows, fit the calibration to the verdicts and report on them out of fold.
 
         Raises:
-            DataError: too few verdicts, or verdicts that say nothing about the labels.
+            DataError: no verdict at all, too few to calibrate with, or verdicts that say nothing about the labels.
         """
         asked, who = self.ask(rubric, tools), f"judge of {rubric.title!r}"
         chosen = self._chosen(rows, rng)
         if not len(chosen.texts):
             return AskedJudge(asked, Scale(), {"n": 0, "n_null": 0, "n_positive": 0, **self.shown()})
-        success = asked.judge(chosen.texts, chosen.prompts).success
-        known = np.isfinite(success)
+        verdicts = asked.judge(chosen.texts, chosen.prompts)
+        success, known = verdicts.success, np.isfinite(verdicts.success)
+        _has_verdicts(verdicts, who)
         probability, labels, groups = success[known], chosen.labels[known].astype(int), chosen.groups[known]
         report: dict[str, Any] = {"n": int(known.sum()), "n_null": int((~known).sum()), "n_positive": int(labels.sum()), **self.shown()}
         scale = Scale.fit(probability, labels, self.calibration, who)
-        if len(probability):
-            calibrated = out_of_fold(probability, labels, groups, self.calibration, rng, who)
-            kinds = np.array(chosen.kinds)[known]
-            report |= quality(probability, calibrated, labels)
-            report |= {f"mean_{kind}": float(calibrated[kinds == kind].mean()) for kind in np.unique(kinds).tolist()}
+        calibrated = out_of_fold(probability, labels, groups, self.calibration, rng, who)
+        kinds = np.array(chosen.kinds)[known]
+        report |= quality(probability, calibrated, labels)
+        report |= {f"mean_{kind}": float(calibrated[kinds == kind].mean()) for kind in np.unique(kinds).tolist()}
         return AskedJudge(asked, scale, report)
 
     def costs(
@@ -138,6 +139,14 @@ def dry_run(judge: object, texts: Sequence[str], prompts: Sequence[str] | None =
     asked = getattr(judge, "asked", judge)
     plan = getattr(asked, "dry_run", None)
     return plan(texts, prompts) if plan else None
+
+
+def _has_verdicts(verdicts: Verdicts, who: str) -> None:
+    """Raise where no response has a verdict: corpora would be asked about for nothing."""
+    if np.isfinite(verdicts.success).any():
+        return
+    why = ", ".join(f"{reason} ({count})" for reason, count in verdicts.null_counts.items())
+    raise DataError(f"{who}: no verdict on any of {len(verdicts.success)} labelled rows: {why}; choose another model, or another judge")
 
 
 def _balanced(labels: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:

@@ -46,9 +46,7 @@ class GuardJudge:
     """
 
     def __init__(self, classifier: Classifier, violating: Sequence[str], reads: Reads = "response") -> None:
-        for label in violating:
-            if label not in classifier.labels:
-                raise unknown_name(f"label of classifier {classifier.name!r}:", label, classifier.labels)
+        _check_known(violating, classifier.labels, classifier.name)
         whole = not classifier.multi_label and len(classifier.labels) > 1 and set(violating) == set(classifier.labels)
         if not violating or whole:
             raise ConfigError(
@@ -89,6 +87,12 @@ class GuardJudge:
         return chosen.max(axis=1) if self.classifier.multi_label else np.minimum(chosen.sum(axis=1), 1.0)
 
 
+def _check_known(violating: Sequence[str], labels: Sequence[str], classifier: str) -> None:
+    for label in violating:
+        if label not in labels:
+            raise unknown_name(f"label of classifier {classifier!r}:", label, labels)
+
+
 @JUDGES.register("guard")
 class GuardKind(AskedKind):
     """Somebody's sequence classifier, such as a safety model, from a folder or the hub.
@@ -114,6 +118,13 @@ class GuardKind(AskedKind):
         """Return the classifier's weights, what it reads and the labels that count."""
         weights = tools.classifier_identity(self.source, self.revision, self.trust_remote_code)
         return [weights, sorted(set(self.violating)), self.reads, self.trust_remote_code]
+
+    def check(self, tools: Tools) -> None:
+        """Raise an `AsteerError` where there is no such classifier, or its folder says that it has no such label."""
+        tools.classifier_identity(self.source, self.revision, self.trust_remote_code)
+        labels = tools.classifier_labels(self.source)
+        if labels is not None:
+            _check_known(self.violating, labels, self.source)
 
     def shown(self) -> dict[str, Any]:
         """Return where the classifier is from, and whether its code was run."""

@@ -115,6 +115,10 @@ class OpenAIJudge:
         health = Health(self._endpoint.url, len(todo))
 
         def settle(key: str) -> None:
+            # Looked up once more: another process may have paid for it since all were looked up.
+            if key in (paid := self._cache.read([key])):
+                found[key] = paid[key]
+                return
             outcome = self._ask(*todo[key])
             # In the worker, so that a verdict is durable and a broken endpoint is seen before the next question goes out.
             found[key] = outcome
@@ -228,8 +232,8 @@ class OpenAIKind(OpenAISettings, AskedKind):
         """Return the model's name."""
         return {"judge_model": self.model}
 
-    def check(self) -> None:
-        """Raise a `ConfigError` where the key is missing or the address cannot take one."""
+    def check(self, tools: Tools) -> None:
+        """Raise a `ConfigError` where the key is missing."""
         Endpoint(self.base_url, self.key_env, Patience(), np.random.default_rng(0)).check_key()
 
     def expected(self, rubric: Rubric, texts: int, characters: float) -> DryRun:

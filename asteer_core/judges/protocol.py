@@ -112,6 +112,10 @@ class Tools(Protocol):
         """Return a hash of a classifier, without loading it."""
         ...
 
+    def classifier_labels(self, source: str) -> tuple[str, ...] | None:
+        """Return the label names of a classifier in a folder, without loading it; None where they are not known before."""
+        ...
+
 
 class JudgeKind(BaseModel, ABC):
     """One kind of judge with its options, which are the fields of the class."""
@@ -141,8 +145,8 @@ class JudgeKind(BaseModel, ABC):
         """Return the name in `models.yaml` of the model that is asked, if any."""
         return None
 
-    def check(self) -> None:
-        """Raise an `AsteerError` where no verdict can be had, such as for want of a key; called before a study begins."""
+    def check(self, tools: Tools) -> None:
+        """Raise an `AsteerError` where no verdict can be had, such as for want of a key or a folder; called before a study begins."""
 
     def costs(
         self, rubric: Rubric, rows: Labelled | None, texts: Sequence[str], prompts: Sequence[str], tools: Tools, rng: np.random.Generator
@@ -173,14 +177,18 @@ def choose_judge(name: str, options: Mapping[str, Any] | None = None) -> JudgeKi
     try:
         return chosen.model_validate(dict(options or {}))
     except ValidationError as error:
-        raise ConfigError("; ".join(_fault(name, chosen, fault) for fault in error.errors())) from None
+        known = list(chosen.model_fields)
+        faults = error.errors()
+        about_names = any(fault["type"] in ("extra_forbidden", "missing") for fault in faults)
+        listed = f" Options: {', '.join(known)}." if about_names else ""
+        raise ConfigError(f"judge {name!r}: {'; '.join(_fault(fault, known) for fault in faults)}{listed}") from None
 
 
-def _fault(name: str, kind: type[JudgeKind], fault: Any) -> str:
-    option = str(fault["loc"][0]) if fault["loc"] else ""
-    known = list(kind.model_fields)
+def _fault(fault: Any, known: list[str]) -> str:
+    option = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
-        return f"judge {name!r}: unknown option {option!r}.{did_you_mean(option, known)} Options: {', '.join(known) or '(none)'}."
+        return f"unknown option {option!r}.{did_you_mean(option, known)}"
     if fault["type"] == "missing":
-        return f"judge {name!r}: option {option!r} is missing. Options: {', '.join(known)}."
-    return f"judge {name!r}, option {'.'.join(map(str, fault['loc']))!r}: {fault['msg'].removeprefix('Value error, ')}"
+        return f"option {option!r} is missing."
+    said = "expected a list, such as [toxic, threat]" if fault["type"] == "tuple_type" else fault["msg"].removeprefix("Value error, ")
+    return f"option {option!r}: {said}" if option else said

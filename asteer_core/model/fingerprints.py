@@ -38,7 +38,9 @@ def _folder_hash(spec: ModelSpec, folder: Path) -> str:
 
 def _commit(spec: ModelSpec, data_root: Path) -> str:
     if spec.source.count("/") != 1 or spec.source.startswith((".", "/")):
-        raise ModelError(f"model {spec.name!r}: no folder {data_root / spec.source}, and {spec.source!r} is not a hub id (owner/name)")
+        raise ModelError(
+            f"model {spec.name!r}: no folder {spec.source!r} under {data_root} or {Path.cwd()}, and it is not a hub id (owner/name)"
+        )
     if spec.revision and _COMMIT.fullmatch(spec.revision):
         return f"{spec.source}@{spec.revision}"
     from huggingface_hub import HfApi

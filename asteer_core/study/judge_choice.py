@@ -5,6 +5,7 @@ Not here: the kinds and their options (`asteer_core.judges`), what a kind is len
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,42 @@ def read_judge(name_or_file: str | Path | dict[str, Any] | None) -> JudgeChoice:
         return _parsed(name_or_file or {}, "judge")
     path = Path(name_or_file)
     if path.suffix not in (".yaml", ".yml"):
-        return _parsed(str(name_or_file), "judge")
+        return _named(str(name_or_file))
     value = read_yaml(path, ConfigError)
     if isinstance(value, dict) and "judge" in value:
         value = value["judge"]
     elif isinstance(value, dict) and "concepts" in value:
         value = {}
     return _parsed(value, str(path))
+
+
+def _named(kind: str) -> JudgeChoice:
+    try:
+        return _parsed(kind, "judge")
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error} A judge with options stands in a file: kind and options in judge.yaml, then --judge judge.yaml."
+        ) from None
+
+
+def check_asked_model(choice: JudgeChoice, study: str, steered: Collection[str], spec: Callable[[str], object]) -> None:
+    """Raise where a judge asks a language model that cannot judge a study's replies.
+
+    Args:
+        steered: names of the models that the study steers. spec: returns a model's entry, or raises where there is none.
+
+    Raises:
+        ConfigError: no such model, or the study steers it.
+    """
+    name = choice.build().language_model()
+    if name is None:
+        return
+    spec(name)
+    if name in steered:
+        raise ConfigError(
+            f"study {study!r}: its judge asks {name!r}, which it steers too; a model is a poor judge of its own replies, so "
+            "name another under judge.model"
+        )
 
 
 def _parsed(value: Any, where: str) -> JudgeChoice:

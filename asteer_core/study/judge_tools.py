@@ -5,6 +5,8 @@ Not here: judges (`asteer_core.judges`), which of them a study asks (`judge_choi
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +17,7 @@ import numpy as np
 
 from asteer_core.model.fingerprints import spec_fingerprint
 from asteer_core.model.specs import ModelSpec
-from asteer_core.types import fingerprint
+from asteer_core.types import LONGEST_NAME, fingerprint
 
 if TYPE_CHECKING:
     from asteer_core.judges.guard import Classifier
@@ -51,6 +53,7 @@ class JudgeTools:
         self._home, self._data_root, self._account = home, data_root, account
         self._embed, self._model, self._identity = embed, model, identity
         self._classifiers: dict[ModelSpec, Classifier] = {}
+        self._identities: dict[ModelSpec, str] = {}
         self._listener: Callable[[int, int], None] | None = None
 
     @contextmanager
@@ -107,12 +110,28 @@ class JudgeTools:
         return self._identity(name)
 
     def classifier_identity(self, source: str, revision: str | None, trust_remote_code: bool) -> str:
-        """Return a classifier's hash, with that of its label names, which config.json may rename."""
+        """Return a classifier's hash, with that of its label names, which config.json may rename; read once, as the weights are."""
         spec = _spec(source, revision, trust_remote_code)
-        folder = next((path for path in (self._data_root / source, Path(source)) if path.is_dir()), None)
-        labels = (folder / "config.json").read_text("utf-8") if folder and (folder / "config.json").is_file() else ""
-        return fingerprint([spec_fingerprint(spec, self._data_root), labels])
+        if spec not in self._identities:
+            self._identities[spec] = fingerprint([spec_fingerprint(spec, self._data_root), self._configuration(source)])
+        return self._identities[spec]
+
+    def classifier_labels(self, source: str) -> tuple[str, ...] | None:
+        """Return the label names in a folder's config.json, in its order; None for the hub, or where it names none."""
+        try:
+            labels = json.loads(self._configuration(source))["id2label"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return tuple(map(str, labels.values())) if isinstance(labels, dict) else None
+
+    def _configuration(self, source: str) -> str:
+        """Return the text of a folder's config.json, "" where there is none."""
+        files = (folder / source / "config.json" for folder in (self._data_root, Path()))
+        file = next((file for file in files if file.is_file()), None)
+        return file.read_text("utf-8") if file else ""
 
 
 def _spec(source: str, revision: str | None, trust_remote_code: bool) -> ModelSpec:
-    return ModelSpec(name="judge", source=source, revision=revision, trust_remote_code=trust_remote_code)
+    # Named by its folder or repository, so that messages say which classifier is meant.
+    name = re.sub(r"[^a-z0-9_-]+", "-", Path(source).name.lower()).strip("-_")[:LONGEST_NAME] or "judge"
+    return ModelSpec(name=name, source=source, revision=revision, trust_remote_code=trust_remote_code)

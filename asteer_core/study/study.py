@@ -179,7 +179,10 @@ def parse_study(value: Any, where: str, home: Path | None = None) -> Study:
     Raises:
         ConfigError: a key is unknown (the nearest is suggested) or a value is out of range.
     """
-    if isinstance(value, dict) and value.get("models") == ALL:
+    if not isinstance(value, dict):
+        what = "nothing" if value is None else f"a {type(value).__name__}"
+        raise ConfigError(f"{where}: holds {what}; expected a mapping with name, concepts, models and grid (asteer study init writes one)")
+    if value.get("models") == ALL:
         value = name_models(value, home or default_home(), where)
     try:
         return Study.model_validate(value)

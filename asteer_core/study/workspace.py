@@ -19,6 +19,7 @@ from asteer_core.errors import ConfigError
 from asteer_core.model.available import Available, available_models
 from asteer_core.model.depth import read_depth
 from asteer_core.model.specs import ModelSpec
+from asteer_core.study.judge_choice import check_asked_model
 from asteer_core.study.judge_tools import JudgeTools
 from asteer_core.study.plan import Plan, plan
 from asteer_core.study.recipes import check_methods
@@ -73,31 +74,20 @@ class Workspace:
             self.scorer_of(name)
         for name in self.study.concepts:
             self.concept(name)
-        self._check_judge()
+        check_asked_model(self.study.judge, self.study.name, self.study.models, self.spec)
         for kind in (choice.build() for choice in self.study.detectors.kinds):
             # Detectors come last; what they lack must not be found out after hours of generation.
             kind.check()
             if name := kind.language_model():
                 kind.blocks(self.depth(name))
 
-    def _check_judge(self) -> None:
-        name = self.study.judge.build().language_model()
-        if name is None:
-            return
-        self.spec(name)
-        if name in self.study.models:
-            raise ConfigError(
-                f"study {self.study.name!r}: its judge asks {name!r}, which it steers too; a model is a poor judge of its own replies, so "
-                "name another under judge.model"
-            )
-
     def check_before_running(self) -> None:
         """Raise where something that is needed late is missing now, such as the key of a judge; reading results does not need it.
 
         Raises:
-            ConfigError: the message says what to set.
+            AsteerError: the message says what to set.
         """
-        self.study.judge.build().check()
+        self.study.judge.build().check(self.judge_tools)
 
     @cached_property
     def available(self) -> Available:

@@ -52,7 +52,7 @@ def _produce(ws: Workspace, partitions: list[Partition], failures: Failures) -> 
     for concept, key in partitions:
         try:
             rows = Labelled.of(ws.concept(concept).judge)
-            with ws.judge_tools.heard_by(lambda done, total: ws.report("judges", done, total, "asking about labelled rows")):
+            with ws.judge_tools.heard_by(lambda done, total: ws.report("judges", done, total, "asking the judge about labelled rows")):
                 judge = kind.fit(Rubric.of(ws.concept(concept)), rows, ws.judge_tools, ws.rng("judge", concept))
             replace_file(judge_path(ws, concept), judge.save)
         except AsteerError as error:

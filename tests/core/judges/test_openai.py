@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asteer_core.errors import ConfigError, DataError, ModelError, StoreError
+from asteer_core.judges._endpoint import check_address
 from asteer_core.judges._exchange import seconds_asked
 from asteer_core.judges._openai_settings import OpenAISettings
 from asteer_core.judges._reply import Grades, UnreadableReply, read_reply
@@ -313,7 +314,7 @@ def test_a_dry_run_counts_calls_and_cost_without_a_key_or_a_connection(endpoint,
 
 
 def test_a_plan_beyond_the_budget_sends_nothing(endpoint, make):
-    with pytest.raises(ConfigError, match=r"3 calls are needed and 2 are left.*nothing was sent"):
+    with pytest.raises(ConfigError, match=r"3 calls are needed, and 0 of max_calls=2 are made.*nothing was sent"):
         make(max_calls=2).judge(["a", "b", "c"])
     with pytest.raises(ConfigError, match=r"dollars are needed.*nothing was sent"):
         make(budget=1e-9, input_price=1.0, output_price=1.0).judge(["a"])
@@ -369,17 +370,38 @@ def test_a_missing_or_broken_key_is_an_error_that_does_not_show_it(endpoint, mak
         ("https://host:99999/v1", None, "not a web address"),
     ],
 )
-def test_an_address_that_must_not_get_a_key_is_refused(rubric, address, key_env, words):
+def test_an_address_that_must_not_get_a_key_is_refused(address, key_env, words):
     with pytest.raises(ConfigError, match=words) as caught:
-        OpenAIJudge(rubric, OpenAISettings(base_url=address, model="m", key_env=key_env))
-    assert "sk-secret" not in str(caught.value)
+        OpenAISettings.parse({"base_url": address, "model": "m", "key_env": key_env})
+    assert address not in str(caught.value) and "sk-secret" not in str(caught.value)
+    # Whoever asks an endpoint without settings is told the same.
+    with pytest.raises(ConfigError, match=words):
+        check_address(address, key_env)
 
 
-@pytest.mark.parametrize("extra", [{"api_key": KEY}, {"concurrency": KEY}, {"parameters": {"stream": KEY}}, {"model": ""}])
+@pytest.mark.parametrize(
+    "extra", [{"api_key": KEY}, {"key_env": KEY}, {"concurrency": KEY}, {"parameters": {"stream": KEY}}, {"model": ""}]
+)
 def test_wrong_settings_are_named_without_their_values(extra):
     with pytest.raises(ConfigError, match=next(iter(extra))) as caught:
         OpenAISettings.parse({"base_url": "http://localhost/v1", "model": "m", **extra})
     assert KEY not in str(caught.value)
+
+
+def test_what_another_process_has_paid_for_meanwhile_is_not_asked_again(endpoint, make, tmp_path):
+    texts = [f"t{number}" for number in range(6)]
+    first, second = (make(tmp_path / "v.sqlite", concurrency=1) for _ in range(2))
+
+    def script(request, number):
+        if number == 0:
+            # The other one asks about everything while the first question of this one is under way.
+            second.judge(texts)
+        return 200, {}, completion(verdict(request))
+
+    endpoint.script = script
+    assert first.judge(texts).success.tolist() == [1.0] * 6
+    # All six by the other one, and the one that was under way.
+    assert len(endpoint.requests) == 7
 
 
 def test_the_cache_holds_hashes_and_grades_alone(make, tmp_path):

@@ -28,6 +28,10 @@ def test_a_name_a_mapping_and_nothing_are_read_alike():
         ("logods", "Did you mean 'logodds'"),
         ({"kind": "guard", "source": "x", "violatin": ["a"]}, "Did you mean 'violating'"),
         ({"kind": "openai", "model": "m", "base_url": "http://h/v1", "key": "sk-secret"}, "unknown option 'key'"),
+        ({"kind": "openai", "model": "m", "base_url": "http://localhost/v1", "key_env": "sk-secret"}, "name of an environment variable"),
+        ({"kind": "openai", "model": "m", "base_url": "http://localhost/v1", "budget": 1}, "needs input_price and output_price"),
+        ({"kind": "openai", "model": "m", "base_url": "http://example.org/v1"}, "would send the key unencrypted"),
+        ({"kind": "guard", "source": "x", "violating": "sk-secret"}, r"expected a list, such as \[toxic, threat\]"),
         (["embedded"], "expected a judge's name"),
         ({"kind": 3}, "expected a judge's name"),
     ],
@@ -49,6 +53,18 @@ def test_a_file_holds_the_judge_or_a_study_with_one(tmp_path):
         read_judge(tmp_path / "wrong.yaml")
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
         read_judge(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(("name", "says"), [("guard", "option 'source' is missing"), ("./judge", "unknown judge './judge'")])
+def test_a_name_that_does_not_suffice_is_told_to_stand_in_a_file(name, says):
+    with pytest.raises(ConfigError, match=f"{says}.*kind and options in judge.yaml, then --judge judge.yaml"):
+        read_judge(name)
+
+
+def test_several_faults_list_the_options_once():
+    with pytest.raises(ConfigError, match="'model' is missing.*unknown option 'mdel'.*Did you mean 'model'") as caught:
+        parse_study(study({"kind": "logodds", "mdel": "m"}), "s")
+    assert str(caught.value).count("Options:") == 1
 
 
 def test_editors_see_every_kind_with_its_options():

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from asteer_core.errors import ConfigError
-from asteer_core.study import PartialFailure, Workspace, parse_study, run_line
+from asteer_core.errors import ConfigError, ModelError
+from asteer_core.model.fingerprints import spec_fingerprint
+from asteer_core.study import PartialFailure, Workspace, judge_tools, parse_study, run_line
 from asteer_core.warehouse import query
 from tests.core.judges.conftest import Endpoint, completion, ticket, verdict
 
@@ -145,11 +146,11 @@ def test_an_endpoint_that_goes_down_stops_being_asked_and_the_next_run_asks_for_
 
 def test_a_budget_holds_over_runs_and_says_what_is_left(opened, endpoint):
     options = {"labelled": 20, "max_calls": 45}
-    with pytest.raises(PartialFailure, match=r"calls are needed and \d+ are left of max_calls=45; nothing was sent"):
+    with pytest.raises(PartialFailure, match=r"calls are needed, and \d+ of max_calls=45 are made; nothing was sent"):
         list(run_line(opened(**asked(endpoint, **options)), until="measurements"))
     first = len(endpoint.requests)
     assert 20 <= first <= 45
-    with pytest.raises(PartialFailure, match=r"are left of max_calls=45"):
+    with pytest.raises(PartialFailure, match=r"of max_calls=45 are made"):
         list(run_line(opened(**asked(endpoint, **options)), until="measurements"))
     assert len(endpoint.requests) == first
     ws = opened(**asked(endpoint, labelled=20, max_calls=200))
@@ -192,14 +193,42 @@ def test_a_second_language_model_judges_by_its_yes_and_no(opened, monkeypatch):
 INSULTS = ("stupid", "idiot", "fool", "joke", "dumb", "blockhead", "loser", "useless", "nobody", "hate", "disgust", "pathetic")
 
 
-def test_the_embedded_model_itself_is_asked_where_no_calibration_is_wanted(opened):
-    ws = opened(kind="logodds", model="llama-3m", calibration="none", labelled=4)
+def test_a_model_that_answers_no_labelled_row_is_refused_with_the_reason(opened):
+    # The rubric is long for the context of the embedded model.
+    with pytest.raises(PartialFailure, match=r"no verdict on any of 4 labelled rows: does not fit the judge model's context \(4\)"):
+        list(run_line(opened(kind="logodds", model="llama-3m", calibration="none", labelled=4), until="judges"))
+    # Nobody asked how good it is: then each reply is null with the reason.
+    ws = opened(kind="logodds", model="llama-3m", calibration="none", labelled=0)
     list(run_line(ws, until="measurements"))
     rows = measured(ws)
-    assert rows["judge_probability"].drop_nulls().is_between(0, 1).all()
-    # The rubric is long for its context: what does not fit is null, with the reason.
     null = rows["judge_probability"].is_null()
-    assert (rows["judge_reason"].is_not_null() == null).all()
+    assert null.any() and (rows["judge_reason"].is_not_null() == null).all()
+
+
+def test_what_a_guard_lacks_is_said_before_anything_runs(opened, tmp_path):
+    from asteer_core.model.classifier import SequenceClassifier
+    from tests.core.judges.test_guard import module, tokenizer
+
+    with pytest.raises(ModelError, match=r"model 'nothere': no folder '\./nothere' under"):
+        opened(kind="guard", source="./nothere", violating=["a"]).check_before_running()
+    SequenceClassifier("g", module(), tokenizer()).save(tmp_path / "guard")
+    label = SequenceClassifier("g", module(), tokenizer()).labels[0]
+    ws = opened(kind="guard", source=str(tmp_path / "guard"), violating=[f"{label}x"])
+    with pytest.raises(ConfigError, match=f"Did you mean '{label}'"):
+        ws.check_before_running()
+    opened(kind="guard", source=str(tmp_path / "guard"), violating=[label]).check_before_running()
+
+
+def test_the_weights_of_a_guard_are_read_once_however_often_its_hash_is_asked_for(opened, tmp_path, monkeypatch):
+    from asteer_core.model.classifier import SequenceClassifier
+    from tests.core.judges.test_guard import module, tokenizer
+
+    SequenceClassifier("g", module(), tokenizer()).save(tmp_path / "guard")
+    read = []
+    monkeypatch.setattr(judge_tools, "spec_fingerprint", lambda spec, root: read.append(spec) or spec_fingerprint(spec, root))
+    ws = opened(kind="guard", source=str(tmp_path / "guard"), violating=["a"])
+    first = [ws.judge_tools.classifier_identity(str(tmp_path / "guard"), None, False) for _ in range(3)]
+    assert len(set(first)) == 1 and len(read) == 1
 
 
 def test_a_model_is_not_asked_about_its_own_replies(opened):
