@@ -8,6 +8,7 @@ from typing import Any
 from asteer_core.errors import ConfigError
 from asteer_core.methods import METHODS as REGISTERED
 from asteer_core.study import Study, parse_study
+from asteer_core.study.judge_choice import JudgeChoice
 
 NAME = "optimise"
 METHODS = ("caa", "pca", "probe", "angular")
@@ -27,6 +28,7 @@ def space(
     strengths: Sequence[float] | None = None,
     samples: int = 1,
     seed: int = 0,
+    judge: JudgeChoice = JudgeChoice(),
     where: str = "asteer optimise",
 ) -> Study:
     """Return the study whose grid is searched.
@@ -35,6 +37,7 @@ def space(
         prompts: prompts that the last rung answers.
         layers: blocks, or shares of the depth such as `50%`.
         strengths: None = those that reach from hardly visible to broken on most models; methods without a dial take none.
+        judge: who says whether a reply violates.
         where: who asks, for errors.
 
     Raises:
@@ -56,6 +59,7 @@ def space(
         "sampling": {"max_new_tokens": 72, "temperature": 0.9, "top_p": 0.95},
         "size": {"prompts": prompts, "samples": samples},
         "metrics": {"m": min(100, prompts * samples)},
+        "judge": judge.model_dump(),
         "seed": seed,
     }
     return parse_study(value, f"{where}, whose grid comes from the methods, layers and strengths that you name")

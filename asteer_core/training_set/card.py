@@ -93,6 +93,7 @@ def _how(ws: Workspace, made: TrainingSet, recipe: str) -> str:
     spec = ws.spec(made.model)
     facts = [
         f"- Generator: `{made.model}` from `{spec.source}`, weights `{ws.model_fingerprint(made.model)}`",
+        f"- Judge of success: {_judge(ws, made.concept)}",
         f"- Scorer of coherence: `{ws.scorer_of(made.model)}`",
         f"- Concept data: `{ws.concept(made.concept).fingerprint}`; study `{ws.study.name}`, seed {ws.study.seed}",
         f"- Sampling, with the temperature and top_p of each configuration below: {ws.study.sampling}",
@@ -102,6 +103,13 @@ def _how(ws: Workspace, made: TrainingSet, recipe: str) -> str:
     ]
     table = _table(["configuration", *dials[1:], "rows", "measured displacement", "S", "C"], shown)
     return "\n".join(facts) + "\n\n" + table
+
+
+def _judge(ws: Workspace, concept: str) -> str:
+    """Return who said what violates, and how well it ranks labelled rows where that is known."""
+    row = ws.store.read("judges", concept).row(0, named=True)
+    name = f"`{row['judge']}`" + (f" (`{_line(row['judge_model'])}`)" if row.get("judge_model") else "")
+    return name if row.get("auroc") is None else f"{name}, AUROC {_number(row['auroc'])} on {row['n']} labelled rows"
 
 
 def _worth(ws: Workspace, made: TrainingSet, recipe: str) -> str:

@@ -20,9 +20,11 @@ from asteer_core.search import SearchSettings, check, prepare, trial_store, winn
 from asteer_core.search.result import SAMPLERS
 from asteer_core.search.space import LAYERS, METHODS, NAME, space
 from asteer_core.study import Study, Workspace, load_study, stages
+from asteer_core.study.judge_choice import JudgeChoice, read_judge
 from asteer_core.training_set import NEGATIVES, RECIPES, Recipe, TrainingSet, read_training_set, training_set
 from asteer_core.training_set.recipes import DEFAULT
 from asteer_core.types import key_of
+from asteer_pipeline.cli.judging import JudgeName
 from asteer_pipeline.cli.options import Home
 from asteer_pipeline.cli.progress import shown_progress
 from asteer_pipeline.cli.terminal import UNDEFINED, interval, number, printable
@@ -68,6 +70,7 @@ def optimise(
     mixed_by: Annotated[str | None, typer.Option(help="Objective of a mixture; default the search's.")] = None,
     negatives: Annotated[str, typer.Option(help=f"Rows of label 0: {', '.join(NEGATIVES)}.")] = "none",
     seed: Annotated[int, typer.Option(help="Order of the prompts, and what is drawn.")] = 0,
+    judge: JudgeName = None,
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print trials and recipes as JSON.")] = False,
 ) -> None:
@@ -79,10 +82,16 @@ def optimise(
     )  # fmt: skip
     mixed = mixed_by or (objective if objective != PREDICTED else "hm")
     chosen = Recipe(recipe, size, Thresholds(min_success, min_coherence), mixed, negatives, seed)
-    grid = {"--methods": methods, "--layers": layers, "--strengths": strengths, "--samples": samples}
-    if study and (given := [option for option, value in grid.items() if value is not None]):
-        raise ConfigError(f"{', '.join(given)} beside --study {study}: a study has a grid of its own; leave one or the other out")
-    searched = load_study(study) if study else _space(concept, model, root, methods, layers, strengths, prompts, samples or 1, seed)
+    own = {"--methods": methods, "--layers": layers, "--strengths": strengths, "--samples": samples, "--judge": judge}
+    if study and (given := [option for option, value in own.items() if value is not None]):
+        raise ConfigError(
+            f"{', '.join(given)} beside --study {study}: a study has a grid and a judge of its own; leave one or the other out"
+        )
+    searched = (
+        load_study(study)
+        if study
+        else _space(concept, model, root, methods, layers, strengths, prompts, samples or 1, seed, read_judge(judge))
+    )
     console = Console(stderr=True)
     ws = Workspace(searched, home=root)
     try:
@@ -104,6 +113,7 @@ def optimise(
 
 def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, recipe: Recipe) -> TrainingSet:
     check(ws, concept, model, settings)
+    ws.check_before_running()
     for _ in prepare(ws, concept, model):
         pass
     for _ in training_set(ws, [(concept, model)], settings, recipe):
@@ -115,13 +125,14 @@ def _made(ws: Workspace, concept: str, model: str, settings: SearchSettings, rec
 
 def _space(
     concept: str, model: str, root: Path, methods: str | None, layers: str | None, strengths: str | None, prompts: int | None,
-    samples: int, seed: int,
+    samples: int, seed: int, judge: JudgeChoice,
 ) -> Study:  # fmt: skip
     held = load_concept(concept, paths.concept_roots(root, paths.data_root()), root / "cache" / "datasets").prompts.height
     places = [int(one) if one.isdigit() else one for one in _parts(layers)] if layers else LAYERS
     pushes = _numbers("--strengths", strengths)
     named = _parts(methods) if methods else METHODS
-    return space(concept, model, prompts or min(LARGEST, held), methods=named, layers=places, strengths=pushes, samples=samples, seed=seed)
+    most = prompts or min(LARGEST, held)
+    return space(concept, model, most, methods=named, layers=places, strengths=pushes, samples=samples, seed=seed, judge=judge)
 
 
 def _parts(text: str) -> list[str]:

@@ -25,6 +25,9 @@ def home(tmp_path, monkeypatch):
         (["optimise", "toxicty", "--model", "llama-3m"], "Did you mean 'toxicity'"),
         (["optimise", "toxicity", "--model", "lama-3m"], "Did you mean 'llama-3m'"),
         (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--methods", "caa"], "--methods beside --study quick"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--judge", "embedded"], "--judge beside --study quick"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--judge", "guard"], "option 'source' is missing"),
+        (["optimise", "toxicity", "--model", "llama-3m", "--judge", "keyed.yaml"], "variable NO_SUCH_KEY is not set"),
         (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--prompts", "999"], "999 prompts, but study 'quick' has"),
         (["optimise", "toxicity", "--model", "llama-3m", "--temperature", "0.6,1.1"], "--sampler tpe"),
         (["optimise", "toxicity", "--model", "llama-3m", "--sampler", "tpe", "--top-p", "1,0.8"], "the lowest and the highest"),
@@ -33,7 +36,9 @@ def home(tmp_path, monkeypatch):
         (["preview", "toxicity", "--model", "llama-3m", "--method", "cca"], "Registered: "),
     ],
 )
-def test_a_mistake_is_one_message_that_says_what_to_do(arguments, message, capsys):
+def test_a_mistake_is_one_message_that_says_what_to_do(arguments, message, home, monkeypatch, capsys):
+    (home / "keyed.yaml").write_text("kind: openai\nbase_url: http://127.0.0.1:9/v1\nmodel: m\nkey_env: NO_SUCH_KEY\n")
+    monkeypatch.chdir(home)
     assert main(arguments) == 2
     shown = capsys.readouterr().err
     assert message in shown.replace("\n", " ") and "Traceback" not in shown

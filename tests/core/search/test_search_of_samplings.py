@@ -11,8 +11,10 @@ import asteer_core.model
 import asteer_core.search.course
 from asteer_core.choosing import StopRule, Thresholds, parse_budget
 from asteer_core.errors import DataError
-from asteer_core.search import SearchSettings, Trials, search, trial_store
+from asteer_core.search import SearchSettings, Trials, prepare, search, trial_store
+from asteer_core.search.space import space
 from asteer_core.study import steered_corpora
+from asteer_core.study.judge_choice import JudgeChoice
 from asteer_core.study.plan import steered
 from asteer_core.training_set import Recipe, export, read_training_set, training_set
 from asteer_core.training_set.remembered import remembered_study
@@ -133,6 +135,22 @@ def test_a_set_is_made_anew_when_the_sampling_of_its_study_changes(untried, agai
     colder = untried(sampling=replace(ws.study.sampling, temperature=0.5))
     assert not next(training_set(colder, [CELL], settings, RECIPE)).reused
     assert read_training_set(colder, *CELL).rows["temperature"].unique().to_list() == [0.5]
+
+
+def test_another_judge_makes_the_search_and_the_set_anew_and_the_card_names_it(untried, tmp_path):
+    settings = SearchSettings(parse_budget("40"), "success", prompts=(4, 16))
+    assert not next(training_set(untried(), [CELL], settings, RECIPE)).reused
+    other = untried(judge=JudgeChoice.model_validate({"kind": "embedded", "calibration": "isotonic"}))
+    assert [stage for stage, done in prepare(other, *CELL) if not done.reused] == ["judges", "baseline_measurements"]
+    assert not next(training_set(other, [CELL], settings, RECIPE)).reused
+    assert remembered_study(other.home, other.study.name, *CELL).judge == other.study.judge
+    export(other, read_training_set(other, *CELL), tmp_path / "set", ["jsonl"])
+    assert "- Judge of success: `embedded`, AUROC " in (tmp_path / "set" / "README.md").read_text()
+
+
+def test_the_judge_that_is_named_is_the_one_of_the_search():
+    named = JudgeChoice.model_validate({"kind": "logodds", "model": "llama-3m"})
+    assert space("toxicity", "neox-2m", 16, judge=named).judge == named and space("toxicity", "neox-2m", 16).judge == JudgeChoice()
 
 
 def test_the_budget_holds_to_the_row_with_early_stops_and_several_replies(prepared, untried):
