@@ -26,7 +26,7 @@ OnlyCosts = Annotated[bool, typer.Option("--dry-run", help="Say how many calls, 
 def asking(judge: str | None) -> Iterator[Callable[[int, int], None]]:
     """Yield a listener that shows how many questions are answered; the embedded judge asks none."""
     with shown_progress(Console(stderr=True)) as progress:
-        yield lambda done, total: progress("judge", done, total, f"asking {judge or 'the judge'}")
+        yield lambda done, total: progress("judge", done, total, f"asking {judge}")
 
 
 def show_costs(costs: DryRun | None, as_json: bool = False) -> None:

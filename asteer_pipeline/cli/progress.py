@@ -12,8 +12,8 @@ from asteer_pipeline.resources import Progress as Listener
 
 LINE_EVERY_SECONDS = 15.0
 NOTE_CHARACTERS = 60
-SIDE_WORK = "embedding texts"
-"""What a stage counts beside its partitions; it must not move the stage's bar."""
+SIDE_WORK = ("embedding texts", "asking the judge")
+"""How the notes begin of what a stage counts beside its partitions; it must not move the stage's bar."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def shown_progress(console: Console) -> Iterator[Listener]:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage.replace("_", " "), total=None, note="")
             shown = printable(note)[:NOTE_CHARACTERS].replace("[", "(").replace("]", ")")
-            if note == SIDE_WORK:
+            if note.startswith(SIDE_WORK):
                 bars.update(tasks[stage], note=f"{shown}: {done} of {total}")
             else:
                 bars.update(tasks[stage], completed=done, total=total, note=shown)
@@ -47,7 +47,7 @@ def _lines(console: Console) -> Listener:
 
     def listen(stage: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        complete = done >= total and note != SIDE_WORK
+        complete = done >= total and not note.startswith(SIDE_WORK)
         if now - last.get(stage, started - LINE_EVERY_SECONDS) >= LINE_EVERY_SECONDS or complete:
             last[stage] = now
             line = f"{now - started:6.0f} s  {stage}: {done}/{total} {note}"

@@ -15,9 +15,11 @@ from rich.table import Table
 
 from asteer_core import paths
 from asteer_core.judges import DryRun
+from asteer_core.model.available import available_models
 from asteer_core.study import Study, list_presets, load_study, plan
 from asteer_core.study.depth import depth_under
 from asteer_core.study.estimate import Estimate, cpu_cores, estimate
+from asteer_core.study.judge_choice import check_asked_model
 from asteer_core.study.judging_costs import expected_judging
 from asteer_core.study.plan import Plan
 from asteer_pipeline.cli.options import Home, Json
@@ -128,6 +130,7 @@ def show_plan(
     """Say what a study would make and take, without making it."""
     root = paths.home(home)
     study = load_study(name, root)
+    check_asked_model(study.judge, study.name, study.models, available_models(root, paths.data_root()).get)
     planned = plan(study, depth_under(root))
     console = Console()
     cost = estimate(study, planned, root, cpu_cores())
@@ -184,10 +187,11 @@ def _plan_table(study: Study, planned: Plan, cost: Estimate, judging: DryRun | N
 
 def _price(study: Study, judging: DryRun) -> str:
     tokens = f"at most {judging.input_tokens:,} tokens in and {judging.output_tokens:,} out"
+    calls, budget = (study.judge.options.get(name) for name in ("max_calls", "budget"))
+    short = f"; more than max_calls of {calls:,}" if calls is not None and judging.calls > calls else ""
     if judging.dollars is None:
-        return f"{tokens}; give input_price and output_price to see dollars"
-    budget = study.judge.options.get("budget")
-    short = f"; more than the budget of {budget:,}" if budget is not None and judging.dollars > budget else ""
+        return f"{tokens}; give input_price and output_price to see dollars{short}"
+    short += f"; more than the budget of {budget:,}" if budget is not None and judging.dollars > budget else ""
     return f"{tokens}: at most {judging.dollars:,.2f} dollars{short}"
 
 

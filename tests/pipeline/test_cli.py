@@ -61,6 +61,32 @@ def test_the_plan_is_shown_and_its_keys_can_be_listed(home, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "beta:caa:L02:s0.10"
 
 
+@pytest.mark.parametrize(
+    ("judge", "says"),
+    [
+        ("{kind: logodds, model: nobody}", "unknown model 'nobody'"),
+        ("{kind: logodds, model: neox-2m}", "poor judge of its own replies"),
+        ("{kind: openai, base_url: 'http://127.0.0.1:9/v1', model: m, max_calls: 50}", "more than max_calls of 50"),
+    ],
+)
+def test_the_plan_says_what_is_wrong_with_a_judge_or_its_limits(home, tmp_path, judge, says, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nconcepts: [toxicity]\nmodels: [neox-2m]\ngrid: [{method: caa, layers: [1], strengths: [0.4]}]\n"
+        f"size: {{prompts: 16}}\nmetrics: {{m: 8}}\njudge: {judge}\n"
+    )
+    main(["study", "plan", str(tmp_path / "s.yaml")])
+    shown = capsys.readouterr()
+    assert says in " ".join((shown.out + shown.err).split())
+
+
+@pytest.mark.parametrize(("text", "says"), [("", "holds nothing"), ("[a]", "holds a list")])
+def test_a_file_that_is_no_study_is_told_what_one_holds(tmp_path, text, says, capsys):
+    (tmp_path / "s.yaml").write_text(text)
+    assert main(["study", "plan", str(tmp_path / "s.yaml")]) == 2
+    assert f"s.yaml: {says}; expected a mapping with name, concepts, models and grid" in " ".join(capsys.readouterr().err.split())
+
+
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
