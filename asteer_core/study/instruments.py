@@ -13,7 +13,7 @@ import polars as pl
 from asteer_core import paths
 from asteer_core.concepts import Concept, load_concept
 from asteer_core.judges import DryRun, Judge, Labelled, Rubric
-from asteer_core.model.available import available_models
+from asteer_core.model.available import Available, available_models
 from asteer_core.study.judge_choice import JudgeChoice
 from asteer_core.study.judge_tools import JudgeTools
 from asteer_core.types import fingerprint
@@ -47,9 +47,8 @@ class Instruments:
         self.home = paths.home(home)
         self.data_root = paths.data_root()
         self.scorer = scorer or DEFAULT_SCORER
-        self._available = available_models(self.home, self.data_root)
-        self._available.get(self.scorer, "scorer")
-        self._models: dict[str, LanguageModel] = {}
+        self._models = _Models(available_models(self.home, self.data_root), self.data_root)
+        self._models.available.get(self.scorer, "scorer")
 
     def concept(self, name: str) -> Concept:
         """Return a concept by name, or by the path of its folder."""
@@ -108,20 +107,8 @@ class Instruments:
 
     @cached_property
     def tools(self) -> JudgeTools:
-        """What is lent to judges."""
-        return JudgeTools(self.home, self.data_root, self.embed, self._language_model, self._model_identity)
-
-    def _language_model(self, name: str) -> LanguageModel:
-        from asteer_core.model import load_model
-
-        if name not in self._models:
-            self._models[name] = load_model(self._available.get(name), self.data_root)
-        return self._models[name]
-
-    def _model_identity(self, name: str) -> str:
-        from asteer_core.model.fingerprints import spec_fingerprint
-
-        return spec_fingerprint(self._available.get(name), self.data_root)
+        """What is lent to judges. It holds nothing of this object, so that neither keeps the other alive."""
+        return JudgeTools(self.home, self.data_root, self._encoder.encode, self._models.load, self._models.identity)
 
     @cached_property
     def _encoder(self) -> EmbeddingCache:
@@ -137,4 +124,24 @@ class Instruments:
 
     @property
     def _model(self) -> LanguageModel:
-        return self._language_model(self.scorer)
+        return self._models.load(self.scorer)
+
+
+class _Models:
+    """The models of a home, each loaded once."""
+
+    def __init__(self, available: Available, data_root: Path) -> None:
+        self.available, self._data_root = available, data_root
+        self._loaded: dict[str, LanguageModel] = {}
+
+    def load(self, name: str) -> LanguageModel:
+        from asteer_core.model import load_model
+
+        if name not in self._loaded:
+            self._loaded[name] = load_model(self.available.get(name), self._data_root)
+        return self._loaded[name]
+
+    def identity(self, name: str) -> str:
+        from asteer_core.model.fingerprints import spec_fingerprint
+
+        return spec_fingerprint(self.available.get(name), self._data_root)

@@ -214,3 +214,5 @@ class Workspace:
         """Forget loaded models and data."""
         self._models.clear()
         self._memory.clear()
+        # They lend what this object holds, and would keep it alive until the next collection of cycles.
+        self.__dict__.pop("judge_tools", None)

@@ -1,8 +1,10 @@
 """Scores of files without a study: what is read, what is undefined and why, intervals, and texts that a reader would call broken."""
 
+import gc
 import json
 import os
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from asteer_core.metrics.combination import harmonic
 from asteer_core.metrics.intervals import RESPONSE_MEANS, mean_draws
 from asteer_core.model import SentenceEncoder
 from asteer_core.study.corpus_file import Columns, read_corpora
+from asteer_core.study.instruments import Instruments
 from asteer_core.study.scoring import compare_files, score_configurations, score_file
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -228,3 +231,17 @@ def test_responses_beyond_the_scorers_context_are_counted_and_nothing_is_warned(
     assert scored.values["n_cut"] == 1 and scored.values["n_null_coherence"] == 0
     assert score_file(real, home=home, m=M).values["n_cut"] == 0
     assert "sequence length" not in capfd.readouterr().err
+
+
+def test_instruments_go_with_their_last_name(home):
+    tools = Instruments(home)
+    gc.disable()
+    try:
+        tools.judge("toxicity")
+        tools.nll(["p"], ["r"])
+        gone = weakref.ref(tools)
+        del tools
+        # In a cycle they would stay, models and all, until the next collection.
+        assert gone() is None
+    finally:
+        gc.enable()
