@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -68,7 +69,6 @@ class Endpoint:
         self._sleep, self._clock = sleep or self.stop.wait, clock
         self._lock = threading.Lock()
         self._not_before = float("-inf")
-        self._pool = _pool(self.url)
 
     def ask(self, body: dict[str, Any], charge: Charge) -> Answer:
         """Return the answer to one chat request; `charge` pays for each attempt.
@@ -99,13 +99,19 @@ class Endpoint:
             return answer
         raise Refused(reason, transport=True)
 
-    def check_key(self) -> None:
-        """Raise unless the key, where one is needed, is in the environment.
+    def check(self) -> None:
+        """Raise unless questions can be sent: the key, where one is needed, is in the environment, and urllib3 is installed.
 
         Raises:
-            ConfigError: it is not, or holds what no key holds.
+            ConfigError: the key is missing or holds what no key holds, or the package is missing.
         """
         self._authorization()
+        _ = self._pool
+
+    @cached_property
+    def _pool(self) -> Any:
+        # Made with the first question, so that plans, hashes and what is in the cache need no HTTP client.
+        return _pool(self.url)
 
     def _wait(self) -> None:
         with self._lock:

@@ -105,7 +105,7 @@ class OpenAIJudge:
         todo = {key: pair for key, pair in unique.items() if key not in found}
         if todo:
             self.budget.check(self.dry_run(texts, prompts))
-            self._endpoint.check_key()
+            self._endpoint.check()
             found |= self._ask_all(todo)
         return _verdicts([found[key] for key in questions])
 
@@ -233,8 +233,8 @@ class OpenAIKind(OpenAISettings, AskedKind):
         return {"judge_model": self.model}
 
     def check(self, tools: Tools) -> None:
-        """Raise a `ConfigError` where the key is missing."""
-        Endpoint(self.base_url, self.key_env, Patience(), np.random.default_rng(0)).check_key()
+        """Raise a `ConfigError` where the key is missing, or the HTTP client."""
+        Endpoint(self.base_url, self.key_env, Patience(), np.random.default_rng(0)).check()
 
     def expected(self, rubric: Rubric, texts: int, characters: float) -> DryRun:
         """Return calls, tokens and dollars of so many pairs, if each is asked once; a little high, as every estimate of the budget."""

@@ -27,7 +27,6 @@ def home(tmp_path, monkeypatch):
         (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--methods", "caa"], "--methods beside --study quick"),
         (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--judge", "embedded"], "--judge beside --study quick"),
         (["optimise", "toxicity", "--model", "llama-3m", "--judge", "guard"], "option 'source' is missing"),
-        (["optimise", "toxicity", "--model", "llama-3m", "--judge", "keyed.yaml"], "variable NO_SUCH_KEY is not set"),
         (["optimise", "toxicity", "--model", "llama-3m", "--study", "quick", "--prompts", "999"], "999 prompts, but study 'quick' has"),
         (["optimise", "toxicity", "--model", "llama-3m", "--temperature", "0.6,1.1"], "--sampler tpe"),
         (["optimise", "toxicity", "--model", "llama-3m", "--sampler", "tpe", "--top-p", "1,0.8"], "the lowest and the highest"),
@@ -36,12 +35,16 @@ def home(tmp_path, monkeypatch):
         (["preview", "toxicity", "--model", "llama-3m", "--method", "cca"], "Registered: "),
     ],
 )
-def test_a_mistake_is_one_message_that_says_what_to_do(arguments, message, home, monkeypatch, capsys):
-    (home / "keyed.yaml").write_text("kind: openai\nbase_url: http://127.0.0.1:9/v1\nmodel: m\nkey_env: NO_SUCH_KEY\n")
-    monkeypatch.chdir(home)
+def test_a_mistake_is_one_message_that_says_what_to_do(arguments, message, capsys):
     assert main(arguments) == 2
     shown = capsys.readouterr().err
     assert message in shown.replace("\n", " ") and "Traceback" not in shown
+
+
+def test_a_search_whose_judge_cannot_be_asked_makes_nothing(home, capsys):
+    (home / "keyed.yaml").write_text("kind: openai\nbase_url: http://127.0.0.1:9/v1\nmodel: m\nkey_env: NO_SUCH_KEY\n")
+    assert main(["optimise", "toxicity", "--model", "llama-3m", "--judge", str(home / "keyed.yaml")]) == 2
+    assert "variable NO_SUCH_KEY is not set" in capsys.readouterr().err and not list(home.rglob("*.parquet"))
 
 
 def test_a_preview_cannot_drive_the_terminal_and_begins_with_the_notice(monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from asteer_core.judges._exchange import seconds_asked
 from asteer_core.judges._openai_settings import OpenAISettings
 from asteer_core.judges._reply import Grades, UnreadableReply, read_reply
 from asteer_core.judges._rubric import Rubric, ticket_of
-from asteer_core.judges.openai import OpenAIJudge
+from asteer_core.judges.openai import OpenAIJudge, OpenAIKind
 from tests.core.judges.conftest import Endpoint, completion, ticket, verdict
 
 KEY = "sk-secret-4711"
@@ -386,6 +387,17 @@ def test_wrong_settings_are_named_without_their_values(extra):
     with pytest.raises(ConfigError, match=next(iter(extra))) as caught:
         OpenAISettings.parse({"base_url": "http://localhost/v1", "model": "m", **extra})
     assert KEY not in str(caught.value)
+
+
+def test_without_an_http_client_costs_are_known_and_questions_are_refused_with_what_to_install(endpoint, make, monkeypatch, rubric):
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    judge = make()
+    assert judge.dry_run(["x"]).calls == 1 and judge.fingerprint
+    with pytest.raises(ConfigError, match=r"asteer\[judges\]"):
+        judge.judge(["x"])
+    with pytest.raises(ConfigError, match=r"asteer\[judges\]"):
+        OpenAIKind(base_url=endpoint.url, model="m", key_env=None).check(None)  # type: ignore[arg-type]
+    assert endpoint.requests == []
 
 
 def test_what_another_process_has_paid_for_meanwhile_is_not_asked_again(endpoint, make, tmp_path):
