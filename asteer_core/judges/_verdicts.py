@@ -30,22 +30,6 @@ class Verdicts:
         """How many responses have no verdict, by reason."""
         return dict(Counter(reason for reason in self.reasons if reason is not None))
 
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        """Lowest and highest mean success if every null were 0 or 1; None without any response."""
-        if not len(self.success):
-            return None
-        known, nulls = float(np.nansum(self.success)), int(np.isnan(self.success).sum())
-        return known / len(self.success), (known + nulls) / len(self.success)
-
-    def counts_by(self, configurations: list[str]) -> dict[str, dict[str, int]]:
-        """Return the null counts of each configuration, given the configuration of every response."""
-        table: dict[str, Counter[str]] = {name: Counter() for name in configurations}
-        for name, reason in zip(configurations, self.reasons, strict=True):
-            if reason is not None:
-                table[name][reason] += 1
-        return {name: dict(counts) for name, counts in table.items()}
-
 
 def halved(grade: int) -> float:
     """Return a grade as a number from 0 to 1."""

@@ -50,10 +50,6 @@ class AskedJudge:
         found = self.asked.judge(texts, prompts)
         return replace(found, success=self.scale.apply(found.success))
 
-    def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
-        """Return the calibrated P(violation), float64 [text], NaN = no verdict. `embeddings` are not used."""
-        return self.judge(texts, prompts).success
-
     def save(self, path: Path) -> None:
         """Write calibration and report; what answers is found by the study's options."""
         self.scale.save(path, self.report)
@@ -117,10 +113,12 @@ class AskedKind(JudgeKind):
         self, rubric: Rubric, rows: Labelled | None, texts: Sequence[str], prompts: Sequence[str], tools: Tools, rng: np.random.Generator
     ) -> DryRun | None:
         """Return what fitting to `rows` (None: it is fitted) and judging these responses takes; None where asking costs nothing."""
-        asked = self.ask(rubric, tools)
+        plan = getattr(self.ask(rubric, tools), "dry_run", None)
+        if plan is None:
+            return None
         chosen = None if rows is None else self._chosen(rows, rng)
         also = ([], []) if chosen is None else (chosen.texts, chosen.prompts)
-        return dry_run(asked, [*also[0], *texts], [*also[1], *prompts])
+        return plan([*also[0], *texts], [*also[1], *prompts])
 
     def tried_on(self, rows: int) -> int:
         """Return how many of so many labelled rows are asked about."""
@@ -132,13 +130,6 @@ class AskedKind(JudgeKind):
     def load(self, path: Path, rubric: Rubric, tools: Tools) -> AskedJudge:
         """Return the judge with the calibration in a file."""
         return AskedJudge(self.ask(rubric, tools), *load_scale(path))
-
-
-def dry_run(judge: object, texts: Sequence[str], prompts: Sequence[str] | None = None) -> DryRun | None:
-    """Return what asking about responses would take; nothing is sent. None where a judge costs nothing."""
-    asked = getattr(judge, "asked", judge)
-    plan = getattr(asked, "dry_run", None)
-    return plan(texts, prompts) if plan else None
 
 
 def _has_verdicts(verdicts: Verdicts, who: str) -> None:

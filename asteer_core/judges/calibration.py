@@ -5,16 +5,16 @@ Not here: the arithmetic of kappa (`_agreement.py`), making labels (`review.py`)
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
 from asteer_core.errors import DataError
 from asteer_core.judges._agreement import Weights, weighted_kappa
+from asteer_core.judges.protocol import Judge
 from asteer_core.panics import panics_are_errors
 
 ALL = "all"
@@ -27,15 +27,6 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": lambda path: pl.read_csv(path, infer_schema_length=None),
     ".parquet": pl.read_parquet,
 }
-
-
-class Judge(Protocol):
-    """What calibration needs of a judge. `probability` takes texts, embeddings, and `prompts` if it names them."""
-
-    @property
-    def probability(self) -> Callable[..., np.ndarray]:
-        """A function that returns P(violation), float64 [text], NaN = no verdict."""
-        ...
 
 
 def calibrate(
@@ -92,8 +83,8 @@ _SCHEMA = {
 
 def _judged(judge: Judge, rows: pl.DataFrame, embed: Callable[[Sequence[str]], np.ndarray] | None) -> np.ndarray:
     texts = rows["response"].to_list()
-    prompts = {"prompts": rows["prompt"].to_list()} if "prompts" in inspect.signature(judge.probability).parameters else {}
-    probability = np.asarray(judge.probability(texts, None if embed is None else embed(texts), **prompts), dtype=np.float64)
+    embeddings = None if embed is None else embed(texts)
+    probability = np.asarray(judge.judge(texts, rows["prompt"].to_list(), embeddings).success, dtype=np.float64)
     if probability.shape != (len(texts),) or ((probability < 0) | (probability > 1)).any():
         raise DataError(f"judge: values of shape {probability.shape} for {len(texts)} responses; expected one in [0, 1], or NaN, each")
     return probability

@@ -58,10 +58,6 @@ class GuardJudge:
         self.classifier, self.violating, self.reads = classifier, tuple(violating), reads
         self._columns = [classifier.labels.index(label) for label in dict.fromkeys(violating)]
 
-    def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
-        """Return P(violation), float64 [text], NaN = no verdict. `embeddings` are not used."""
-        return self.judge(texts, prompts).success
-
     def judge(self, texts: Sequence[str], prompts: Sequence[str] | None = None) -> Verdicts:
         """Return the verdicts; a null is an empty response or one that the classifier has no finite answer to.
 

@@ -41,10 +41,6 @@ class LogOddsJudge:
     rubric: Rubric
     answer: AnswerLogOdds
 
-    def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
-        """Return P(violation), float64 [text], NaN = no verdict. `embeddings` are not used."""
-        return self.judge(texts, prompts).success
-
     def judge(self, texts: Sequence[str], prompts: Sequence[str] | None = None) -> Verdicts:
         """Return the verdicts on responses to `prompts` (None: no prompts); a null is a question that does not fit the model."""
         from scipy.special import expit

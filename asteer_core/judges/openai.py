@@ -76,10 +76,6 @@ class OpenAIJudge:
         """Hash of what verdicts depend on besides the texts: model, parameters, reply format and rubric."""
         return self._key("", "")[:16]
 
-    def probability(self, texts: Sequence[str], embeddings: np.ndarray | None = None, prompts: Sequence[str] | None = None) -> np.ndarray:
-        """Return the graded success, float64 [text], in {0, .5, 1}; NaN = no verdict. `embeddings` are not used."""
-        return self.judge(texts, prompts).success
-
     def dry_run(self, texts: Sequence[str], prompts: Sequence[str] | None = None) -> DryRun:
         """Return what judging would take; nothing is sent and no key is needed."""
         questions = self._questions(texts, prompts)

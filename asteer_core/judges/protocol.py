@@ -6,7 +6,7 @@ Not here: any kind itself (one file each), what an asked judge does with labels 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -62,11 +62,6 @@ class Judge(Protocol):
 
     report: dict[str, Any]
     """What is known of its quality: figures by name, `n` labelled rows among them."""
-
-    @property
-    def probability(self) -> Callable[..., np.ndarray]:
-        """A function of texts, embeddings and, if it names them, prompts: P(violation), float64 [text], NaN = no verdict."""
-        ...
 
     def judge(self, texts: Sequence[str], prompts: Sequence[str] | None = None, embeddings: np.ndarray | None = None) -> Verdicts:
         """Return the verdicts on responses to `prompts`; `embeddings` [text, d_embed] are the sentence encoder's."""

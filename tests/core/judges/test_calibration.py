@@ -1,6 +1,5 @@
 """Agreement of a judge with labels: kappa against scikit-learn, coverage of the interval, nulls, strata and broken files."""
 
-import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from asteer_core.errors import DataError
 from asteer_core.judges._agreement import kappa_of_counts, weighted_kappa
+from asteer_core.judges._verdicts import probabilities
 from asteer_core.judges.calibration import calibrate
 
 
@@ -21,14 +21,14 @@ class Fixed:
 
     reads: str = "both"
 
-    def probability(self, texts, embeddings=None, prompts=None):
+    def judge(self, texts, prompts=None, embeddings=None):
         assert prompts is not None and len(prompts) == len(texts)
-        return np.array([float(text.split()[-1]) for text in texts])
+        return probabilities(np.array([float(text.split()[-1]) for text in texts]), [None] * len(texts))
 
 
 class Embedded:
-    def probability(self, texts, embeddings):
-        return embeddings[:, 0]
+    def judge(self, texts, prompts=None, embeddings=None):
+        return probabilities(embeddings[:, 0], [None] * len(texts))
 
 
 def frame(labels, probability, strata=None):
@@ -119,8 +119,7 @@ def test_a_judge_that_always_answers_the_same_has_kappa_zero():
     assert one(calibrate(frame([0, 1, 0, 1], [0.7] * 4), Fixed(), n_boot=50))["kappa"] == 0.0
 
 
-def test_a_judge_of_embeddings_gets_embeddings_and_no_prompts():
-    assert "prompts" not in inspect.signature(Embedded.probability).parameters
+def test_a_judge_of_embeddings_gets_embeddings():
     table = calibrate(
         frame([0, 1], [0.0, 1.0]), Embedded(), embed=lambda texts: np.array([[float(one.split()[-1])] for one in texts]), n_boot=50
     )

@@ -68,7 +68,7 @@ def test_several_labels_may_hold_at_once_where_the_model_says_so():
     classifier = SequenceClassifier("g", module(problem_type="multi_label_classification"), tokenizer())
     table = classifier.probabilities(TEXTS)
     assert classifier.multi_label and np.abs(table.sum(axis=1) - 1).max() > 0.05
-    assert GuardJudge(classifier, ["toxic", "insult"]).probability(TEXTS) == pytest.approx(table[:, 1:].max(axis=1))
+    assert GuardJudge(classifier, ["toxic", "insult"]).judge(TEXTS).success == pytest.approx(table[:, 1:].max(axis=1))
 
 
 def test_a_regression_head_is_refused():
@@ -120,24 +120,23 @@ class Fixed:
 
 
 def test_violating_labels_are_added_up_and_named_once():
-    assert GuardJudge(Fixed(), ["toxic", "insult", "toxic"]).probability(["a", "b"]).tolist() == [pytest.approx(0.8)] * 2
-    assert GuardJudge(Fixed(), ["insult"]).probability([]).shape == (0,)
+    assert GuardJudge(Fixed(), ["toxic", "insult", "toxic"]).judge(["a", "b"]).success.tolist() == [pytest.approx(0.8)] * 2
+    assert GuardJudge(Fixed(), ["insult"]).judge([]).success.shape == (0,)
 
 
 def test_pairs_go_to_the_classifier_as_prompt_and_response():
     fixed = Fixed()
-    GuardJudge(fixed, ["toxic"], "pair").probability(["r1", " ", "r2"], prompts=["p1", "p", "p2"])
+    GuardJudge(fixed, ["toxic"], "pair").judge(["r1", " ", "r2"], prompts=["p1", "p", "p2"])
     assert fixed.read == [(["p1", "p2"], ["r1", "r2"])]
     with pytest.raises(DataError, match="needs the prompts"):
-        GuardJudge(fixed, ["toxic"], "pair").probability(["r"])
+        GuardJudge(fixed, ["toxic"], "pair").judge(["r"])
     with pytest.raises(DataError, match="2 prompts for 1 responses"):
-        GuardJudge(fixed, ["toxic"]).probability(["r"], prompts=["p", "q"])
+        GuardJudge(fixed, ["toxic"]).judge(["r"], prompts=["p", "q"])
 
 
 def test_empty_responses_and_numbers_that_are_not_finite_are_null_with_a_reason():
     found = GuardJudge(Fixed((np.nan, np.nan, np.nan)), ["toxic"]).judge(["", "a"])
     assert np.isnan(found.success).all() and found.reasons == ("empty response", "classifier gave no finite probability")
-    assert found.bounds == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(

