@@ -228,9 +228,7 @@ class _Scoring:
     def _measured(self, corpus: Corpus, verdicts: Verdicts | None = None) -> tuple[Measured, np.ndarray]:
         """Return the measurements, and the embeddings of the prompts."""
         texts, prompts = (self.tools.embed(each, self.settings.embedding) for each in (corpus.responses, corpus.prompts))
-        probability = None
-        if verdicts is not None:
-            probability = verdicts.success
+        probability = None if verdicts is None else verdicts.success
         nll = self.tools.nll(corpus.prompts, corpus.responses)
         return Measured(corpus.responses, corpus.prompts, probability, nll, pair_cosines(prompts, texts), texts, self.real), prompts
 

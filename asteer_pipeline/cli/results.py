@@ -28,6 +28,10 @@ SELECT * FROM leaderboard WHERE study = $1 AND detector = $2
 ORDER BY concept, arm <> 'steered', auroc DESC NULLS LAST, configuration_id
 """
 CORRELATIONS = "SELECT * FROM metric_auroc_correlation WHERE study = $1 AND detector = $2 ORDER BY concept = 'pooled', concept"
+VERDICTS = """
+SELECT judge, count(*) AS n, count(*) - count(probability) AS nulls, mode(reason) AS reason
+FROM judge_labels WHERE study = $1 GROUP BY judge HAVING nulls > 0
+"""
 BEATS = "SELECT * FROM beats_prompting WHERE study = $1 AND detector = $2 AND concept = 'pooled'"
 
 
@@ -41,6 +45,9 @@ def show_results(console: Console, study: Study, home: Path, rows: int, command:
     found = query(CONFIGURATIONS, path, chosen).rows(named=True)
     for concept in dict.fromkeys(row["concept"] for row in found):
         _show_concept(console, concept, [row for row in found if row["concept"] == concept], rows, chosen[1])
+    for row in query(VERDICTS, path, [study.name]).rows(named=True):
+        told = f"{row['nulls']:,} of {row['n']:,} responses have no verdict of the judge {row['judge']} (mostly: {row['reason']})"
+        console.print(f"{told}: S leaves them out, and corpus_metrics says how much they could change", markup=False, highlight=False)
     # Titles are printed apart: as titles of tables they would be folded to the width of the table.
     console.print(f"[bold]Spearman correlation of metric and AUROC over configurations[/] ({chosen[1]} detector)", highlight=False)
     metrics = (*CORRELATED, *study.metrics.alternatives)

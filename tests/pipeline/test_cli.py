@@ -167,6 +167,7 @@ def test_results_show_configurations_baselines_correlations_and_where_to_look(mo
     correlation = {"concept": "pooled", "metric": "hm", "spearman": 0.42, "spearman_lo": 0.1, "spearman_hi": 0.7}
     frames = {
         results.CONFIGURATIONS: pl.DataFrame([ROW, worse, prompted], infer_schema_length=None),
+        results.VERDICTS: pl.DataFrame([{"judge": "openai", "n": 96, "nulls": 7, "reason": "unreadable: [no] object"}]),
         results.CORRELATIONS: pl.DataFrame([correlation, correlation | {"metric": "mtld", "spearman": -0.2}]),
         results.BEATS: pl.DataFrame([{f"share_wins{b}{e}": 0.5 for b in ("", "_best") for e in ("", "_lo", "_hi")}]),
     }
@@ -176,6 +177,7 @@ def test_results_show_configurations_baselines_correlations_and_where_to_look(mo
     results.show_results(Console(width=80), study, home, rows=1, command="asteer ui my-study.yaml")
     shown = capsys.readouterr().out
     assert "m:caa:L02:s0.60 " in shown and ".71 [.60 .80]*" in shown and "+.05 [-.01 +.11]" in shown and "length 1 of 2" in shown
+    assert "7 of 96 responses have no verdict of the judge openai (mostly: unreadable: [no] object)" in " ".join(shown.split())
     assert "s0.90" not in shown and "1 more in the warehouse" in shown and "m:prompted:blunt" in shown
     assert "+.42 [+.10 +.70]" in shown and "mtld" in shown and "-.20 [" in shown
     assert str(home / "warehouse.duckdb") in shown and "asteer ui my-study.yaml" in shown

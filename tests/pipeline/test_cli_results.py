@@ -1,8 +1,9 @@
-"""What the tables at the end of a study call a configuration."""
+"""What the tables at the end of a study call a configuration, and what they say of replies that nobody judged."""
 
+import duckdb
 import pytest
 
-from asteer_pipeline.cli.results import shown_key
+from asteer_pipeline.cli.results import VERDICTS, shown_key
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,14 @@ from asteer_pipeline.cli.results import shown_key
 def test_a_key_is_followed_by_what_its_dials_came_out_as(key, layer, strength, shown):
     row = {"configuration_id": f"toxicity:{key}#0123abcd", "concept": "toxicity", "layer": layer, "strength": strength}
     assert shown_key(row) == shown
+
+
+def test_replies_without_a_verdict_are_counted_per_study_with_their_commonest_reason():
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE judge_labels AS FROM (VALUES
+                ('s', 'openai', 0.5, NULL), ('s', 'openai', NULL, 'HTTP 500'), ('s', 'openai', NULL, 'unreadable'),
+                ('s', 'openai', NULL, 'unreadable'), ('t', 'guard', NULL, 'empty response'), ('u', 'embedded', 0.1, NULL)
+            ) AS rows(study, judge, probability, reason)""")
+        assert connection.execute(VERDICTS, ["s"]).fetchall() == [("openai", 4, 3, "unreadable")]
+        assert connection.execute(VERDICTS, ["u"]).fetchall() == []
