@@ -131,7 +131,11 @@ def query(sql: str, path: Path | None = None, parameters: Parameters = None) -> 
 
 
 def _check_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    kinds = [statement.type for statement in connection.extract_statements(sql)]
+    try:
+        kinds = [statement.type for statement in connection.extract_statements(sql)]
+    except ValueError:
+        # DuckDB's parser knows statements, such as CONNECT, that its Python package has no name for.
+        raise ConfigError("the query holds a statement that gives no rows; give one SELECT, such as FROM leaderboard LIMIT 5") from None
     if not kinds:
         raise ConfigError("the query is empty; give one SELECT, such as FROM leaderboard LIMIT 5")
     if kinds[:-1].count(duckdb.StatementType.SELECT):

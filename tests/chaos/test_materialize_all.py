@@ -10,6 +10,16 @@ from asteer_core.warehouse import query, warehouse_path
 from tests.serving import asteer_ui
 
 SECONDS = 900
+SEARCHED = ("responses", "measurements", "judge_labels", "partitions")
+"""Tables in which a search has the rows that it made itself. Those of finished corpora it adopts, and how many those are when it begins is
+a matter of time; what it finds is not, and nor is what a row says."""
+OTHERWISE = """
+SELECT row_id FROM responses AS mine JOIN measurements AS said USING (study, row_id)
+WHERE mine.study = 'chaos.search' AND NOT EXISTS (
+    SELECT 1 FROM responses AS r JOIN measurements AS m USING (study, row_id)
+    WHERE r.study = 'chaos' AND r.row_id = mine.row_id AND r.text = mine.text AND abs(m.judge_probability - said.judge_probability) < 1e-6
+)
+"""
 AT_ONCE = """
 SELECT count(DISTINCT a.stage) FROM runs a JOIN runs b ON a.stage = b.stage AND a.run_id != b.run_id
 WHERE a.started_at < b.started_at + to_seconds(b.seconds) AND b.started_at < a.started_at + to_seconds(a.seconds)
@@ -51,7 +61,8 @@ def test_materialize_all_twice_at_once_from_an_empty_home(fork, tiny_data, unint
     assert complaints == [] and backfills.unwanted(home) == []
     assert set(recorded.values()) == {2}, "each backfill records each partition of every asset once"
     assert made(warehouse_path(home)).rows() == made(warehouse_path(undisturbed)).rows(), "each partition was made, and by one run"
-    assert differences(warehouse_path(undisturbed), warehouse_path(home)) == {}
+    assert differences(warehouse_path(undisturbed), warehouse_path(home), dict.fromkeys(SEARCHED, "study != 'chaos.search'")) == {}
+    assert query(OTHERWISE, warehouse_path(home)).rows() == []
     together = query(AT_ONCE, warehouse_path(home)).item()
     assert together, "the two backfills were to work on one stage at the same time"
     figure("materialize all twice at once: partitions recorded", len(recorded), f"by {len(runs)} Dagster runs in {seconds:.0f} s")

@@ -43,6 +43,8 @@ def test_wrong_sql_is_an_error_of_the_user(warehouse, sql):
 
 
 def test_an_empty_query_and_a_second_select_are_refused_and_setting_up_is_not(warehouse):
+    with pytest.raises(ConfigError, match="a statement that gives no rows"):
+        query("CONNECT", warehouse)
     with pytest.raises(ConfigError, match="the query is empty; give one SELECT"):
         query(" -- only a remark\n;", warehouse)
     with pytest.raises(ConfigError, match="2 statements, of which only the last"):
