@@ -60,10 +60,17 @@ def export(
     return sorted(path for path in out.iterdir())
 
 
+PRIVATE = ("base_url", "key_env")
+"""Options of a judge that say where it is asked and not what it answers; an export may go to people who must not know."""
+
+
 def provenance(ws: Workspace, made: TrainingSet) -> dict[str, Any]:
     """Return everything the set was made from: study, search, configurations, fingerprints, content keys."""
     store, cell = trial_store(ws), (made.concept, made.model)
     facts = ("configuration_id", "model", "method", "layer", "strength", "temperature", "top_p", "seed")
+    study = ws.study.model_dump(mode="json")
+    for name in PRIVATE:
+        study["judge"]["options"].pop(name, None)
     used = made.rows.filter(pl.col("label") == 1).select(facts).unique(maintain_order=True)
     return {
         "concept": made.concept,
@@ -71,7 +78,7 @@ def provenance(ws: Workspace, made: TrainingSet) -> dict[str, Any]:
         "model": ws.spec(made.model).model_dump(),
         "model_fingerprint": ws.model_fingerprint(made.model),
         "scorer": ws.scorer_of(made.model),
-        "study": ws.study.model_dump(mode="json"),
+        "study": study,
         "configurations": used.to_dicts(),
         "trials": store.read("trials", *cell).to_dicts() if is_present(store.path("trials", *cell)) else [],
         "content_keys": {table: store.content_key(table, *cell) for table in ("trials", "training_set", "training_set_steps")},

@@ -17,6 +17,7 @@ from asteer_core.study import steered_corpora
 from asteer_core.study.judge_choice import JudgeChoice
 from asteer_core.study.plan import steered
 from asteer_core.training_set import Recipe, export, read_training_set, training_set
+from asteer_core.training_set.exporting import provenance
 from asteer_core.training_set.remembered import remembered_study
 
 CELL = ("toxicity", "neox-2m")
@@ -144,8 +145,13 @@ def test_another_judge_makes_the_search_and_the_set_anew_and_the_card_names_it(u
     assert [stage for stage, done in prepare(other, *CELL) if not done.reused] == ["judges", "baseline_measurements"]
     assert not next(training_set(other, [CELL], settings, RECIPE)).reused
     assert remembered_study(other.home, other.study.name, *CELL).judge == other.study.judge
-    export(other, read_training_set(other, *CELL), tmp_path / "set", ["jsonl"])
+    made = read_training_set(other, *CELL)
+    export(other, made, tmp_path / "set", ["jsonl"])
     assert "- Judge of success: `embedded`, AUROC " in (tmp_path / "set" / "README.md").read_text()
+    # An export may go to people who must not know where a judge stands.
+    endpoint = {"kind": "openai", "base_url": "https://judge.internal/v1", "model": "judge-m"}
+    facts = json.dumps(provenance(untried(judge=JudgeChoice.model_validate(endpoint)), made), default=str)
+    assert "judge.internal" not in facts and "OPENAI_API_KEY" not in facts and "judge-m" in facts
 
 
 def test_the_judge_that_is_named_is_the_one_of_the_search():
