@@ -6,14 +6,18 @@ What does not belong here: where an unfinished training stands (`asteer_core.mod
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asteer_core.warehouse.files import replace_file
+from asteer_core.errors import StoreError
+from asteer_core.tensors import read_tensors, write_tensors
+from asteer_core.warehouse.files import remove_tree
+
+KIND = "kept scores"
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -34,22 +38,17 @@ class KeptScores:
         Raises:
             StoreError: the folder cannot be written.
         """
-        path = self.folder / f"{name}.npy"
+        path = self.folder / f"{name}.safetensors"
         try:
-            found = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            found = np.empty(0)
-        if found.shape == (self.rows,) and found.dtype == np.float64:
+            found = read_tensors(path, KIND, VERSION)[1].get("scores")
+        except StoreError:
+            found = None
+        if found is not None and found.shape == (self.rows,) and found.dtype == np.float64:
             return found
         made = np.asarray(make(), dtype=np.float64)
-        replace_file(path, lambda temporary: _write(temporary, made))
+        write_tensors(path, KIND, VERSION, {}, {"scores": made})
         return made
 
     def forget(self) -> None:
         """Remove them: the partition is stored."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _write(path: Path, scores: np.ndarray) -> None:
-    with path.open("wb") as stream:  # a path without .npy would get that added
-        np.save(stream, scores, allow_pickle=False)
+        remove_tree(self.folder)

@@ -61,7 +61,7 @@ def test_a_killed_partition_goes_on_after_its_last_finished_training(generated, 
     trainings.update(number=0, killed=8)
     with pytest.raises(KeyboardInterrupt):
         list(stages.baseline_detectors(ws, [CELL]))
-    kept = list(ws.store.root.rglob("checkpoints/scores/*/*.npy"))
+    kept = list(ws.store.root.rglob("checkpoints/scores/*/*.safetensors"))
     assert len(kept) == 7, "those of long trainings alone"
     kept[0].write_bytes(kept[0].read_bytes()[:-9])  # torn
     trainings.update(number=0, killed=0)
