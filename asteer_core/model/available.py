@@ -48,6 +48,14 @@ class Available:
             raise ConfigError(f"{error}{broken}")
         return self.specs[name]
 
+    def scorer_of(self, name: str) -> str | None:
+        """Return the name of the model that scores another's texts: the one it names, else the first other one; None where there is none.
+
+        Raises:
+            ConfigError: as `get`.
+        """
+        return self.get(name).scorer or next((other for other in self.specs if other != name), None)
+
     def current(self) -> list[str]:
         """Return the names of the models that are not retired; this is what `models: all` means."""
         return [name for name, spec in self.specs.items() if not spec.retired]

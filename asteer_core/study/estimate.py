@@ -144,8 +144,7 @@ def _earlier_rate(home: Path, name: str) -> float | None:
 def _scorer(model: str, home: Path) -> str | None:
     """Return the name of the model that scores another's texts; None where there is none."""
     try:
-        specs = available_models(home, data_root())
-        return specs.get(model).scorer or next((name for name in specs.specs if name != model), None)
+        return available_models(home, data_root()).scorer_of(model)
     except AsteerError:
         return None
 

@@ -84,8 +84,8 @@ class Instruments:
         concept, kind = self.concept(name), choice.build()
         path, seed = self._place(concept, choice)
         if path.is_file():
-            return kind.load(path, Rubric.of(concept), self.tools)
-        judge = kind.fit(Rubric.of(concept), Labelled.of(concept.judge), self.tools, np.random.default_rng(seed))
+            return kind.load(path, Rubric.of(concept), self.judge_tools)
+        judge = kind.fit(Rubric.of(concept), Labelled.of(concept.judge), self.judge_tools, np.random.default_rng(seed))
         path.parent.mkdir(parents=True, exist_ok=True)
         judge.save(path)
         return judge
@@ -95,18 +95,18 @@ class Instruments:
         concept = self.concept(name)
         path, seed = self._place(concept, choice)
         rows = None if path.is_file() else Labelled.of(concept.judge)
-        return choice.build().costs(Rubric.of(concept), rows, texts, prompts, self.tools, np.random.default_rng(seed))
+        return choice.build().costs(Rubric.of(concept), rows, texts, prompts, self.judge_tools, np.random.default_rng(seed))
 
     def _place(self, concept: Concept, choice: JudgeChoice) -> tuple[Path, int]:
         """Return where a concept's judge is kept, and the seed it is fitted with."""
         what = ["judge", JUDGE_VERSION, concept.fingerprint, self._encoder.name]
         if choice != JudgeChoice():
-            what += [choice.kind, *choice.build().identity(Rubric.of(concept), self.tools)]
+            what += [choice.kind, *choice.build().identity(Rubric.of(concept), self.judge_tools)]
         key = fingerprint(what)
         return self.home / "cache" / "judges" / f"{concept.name}-{key}.safetensors", int(key, 16)
 
     @cached_property
-    def tools(self) -> JudgeTools:
+    def judge_tools(self) -> JudgeTools:
         """What is lent to judges. It holds nothing of this object, so that neither keeps the other alive."""
         return JudgeTools(self.home, self.data_root, self._encoder.encode, self._models.load, self._models.identity)
 

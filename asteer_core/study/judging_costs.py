@@ -11,8 +11,8 @@ from asteer_core.concepts.rows import JUDGE
 from asteer_core.judges import DryRun, Rubric
 from asteer_core.paths import concept_roots, data_root
 from asteer_core.study.study import Study
+from asteer_core.study.training_costs import CHARACTERS_PER_TOKEN
 
-CHARACTERS_PER_TOKEN = 4
 PROMPT_CHARACTERS = 200
 
 

@@ -185,7 +185,7 @@ class _Scoring:
         self.choice, self.on_judge = read_judge(options.get("judge")), options.get("on_judge") or (lambda done, total: None)
         if self.concept is None and options.get("judge") is not None:
             raise ConfigError("a judge is named and no concept; name the concept that it is to judge")
-        with self.tools.tools.heard_by(self.on_judge):
+        with self.tools.judge_tools.heard_by(self.on_judge):
             self.judge = None if self.concept is None else self.tools.judge(self.concept, self.choice)
         self.real = self.tools.real(self.concept, self.settings.embedding) if self.concept is not None and compares else None
         self.given: Reference | None = None
@@ -222,7 +222,7 @@ class _Scoring:
     def _judged(self, corpus: Corpus) -> Verdicts | None:
         if self.judge is None:
             return None
-        with self.tools.tools.heard_by(self.on_judge):
+        with self.tools.judge_tools.heard_by(self.on_judge):
             return self.judge.judge(corpus.responses, corpus.prompts, self.tools.embed(corpus.responses))
 
     def _measured(self, corpus: Corpus, verdicts: Verdicts | None = None) -> tuple[Measured, np.ndarray]:

@@ -142,8 +142,7 @@ class Workspace:
         Raises:
             ConfigError: the registry names none and holds no other model.
         """
-        spec = self.spec(model)
-        scorer = spec.scorer or next((name for name in self.registry if name != model), None)
+        scorer = self.available.scorer_of(model)
         if scorer is None or scorer == model:
             raise ConfigError(f"model {model!r} has no scorer; name another model under `scorer:` in {self.home / 'models.yaml'}")
         self.spec(scorer)

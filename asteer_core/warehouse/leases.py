@@ -81,10 +81,13 @@ class Leases:
     def _sweep(self) -> None:
         """Remove the leases and signs of processes of this machine that are gone: what they had made is adopted without a lease."""
         for path in self._files.every(self._root):
-            holder = path.name if path.parent.name == OWNERS else self._holder(path)
-            if holder is not None and self._is_gone(holder) and path.parent.name == OWNERS:
+            is_sign = path.parent.name == OWNERS
+            holder = path.name if is_sign else self._holder(path)
+            if holder is None or not self._is_gone(holder):
+                continue
+            if is_sign:
                 self._files.remove(path)
-            elif holder is not None and self._is_gone(holder):
+            else:
                 self._files.seize(path, holder)
 
     def _path(self, name: tuple[str, ...]) -> Path:

@@ -54,7 +54,7 @@ def calibrate(
     if dry_run:
         show_costs(tools.judging(concept, choice, labelled["response"].to_list(), labelled["prompt"].to_list()), as_json)
         return
-    with asking(judge) as listener, tools.tools.heard_by(listener):
+    with asking(judge) as listener, tools.judge_tools.heard_by(listener):
         table = agreement(labelled, tools.judge(concept, choice), embed=tools.embed)
     if as_json:
         typer.echo(table.write_ndjson(), nl=False)
@@ -86,7 +86,7 @@ def check(
     if dry_run:
         show_costs(tools.judging(concept, choice, [], []), as_json)
         return
-    with asking(judge) as listener, tools.tools.heard_by(listener):
+    with asking(judge) as listener, tools.judge_tools.heard_by(listener):
         report = {"concept": tools.concept(concept).name, "judge": choice.kind, **tools.judge(concept, choice).report}
     if as_json:
         typer.echo(json.dumps(report, indent=2))
